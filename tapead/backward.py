@@ -1,0 +1,134 @@
+"""PyTorch's way to ask for gradients: ``backward``, which adds to ``.grad``, and ``gradients``, which returns them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .sweeps import check_alive, cone, downstream, reverse
+from .tape import Entry, Leaf, user_frame
+from .tensor import Tensor, _wrap, tensor
+
+__all__ = ["backward", "gradients"]
+
+
+def backward(output: Tensor, gradient: Any, retain_graph: bool | None, create_graph: bool) -> None:
+    """Add the gradient of `output` to the leaves it depends on; see :meth:`Tensor.backward`."""
+    root, seed = _seed(output, gradient, "backward", "this tensor", create_graph)
+    keep = create_graph if retain_graph is None else retain_graph
+    order = cone([root], set())
+    check_alive(order)
+    found = reverse(order, [(root, seed)], record=create_graph, freed_by=None if keep else _caller("backward()"))
+    for entry, cotangent in found.items():
+        leaf = entry.tensor() if isinstance(entry, Leaf) and hasattr(entry, "tensor") else None
+        if leaf is not None:
+            if leaf.grad is None:
+                leaf.grad = _handed_out(cotangent)
+            elif create_graph:
+                leaf.grad = leaf.grad + cotangent
+            else:
+                # The same tensor object, as in PyTorch: who holds x.grad sees it grow.
+                leaf.grad.data = leaf.grad.data + cotangent
+
+
+def gradients(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool | None = None,
+              create_graph: bool = False, allow_unused: bool = False) -> tuple[Tensor | None, ...]:
+    """The gradients of the sum of `outputs` with respect to `inputs`; nothing is added to ``.grad``.
+
+    Parameters
+    ----------
+    outputs : Tensor or sequence of Tensor
+        What is differentiated.
+    inputs : Tensor or sequence of Tensor
+        With respect to what: leaves or results of operations.
+    grad_outputs : array_like or sequence of such, optional
+        One cotangent per output, of its shape; may be left out (or None) for outputs of one element.
+    retain_graph : bool, optional
+        Keep the graph for another sweep; by default the value of `create_graph`.
+    create_graph : bool
+        Record the sweep itself, so that the gradients can be differentiated again.
+    allow_unused : bool
+        Return None for inputs that no output depends on, instead of raising.
+
+    Returns
+    -------
+    tuple of Tensor
+        One per input, of its shape and dtype.
+
+    Raises
+    ------
+    RuntimeError
+        If an output or input has no history, an input is not used, or the graph has been freed.
+
+    Examples
+    --------
+    >>> import tapead as ta
+    >>> x = ta.tensor(3.0, requires_grad=True)
+    >>> dy, = ta.gradients(x**3, x, create_graph=True)
+    >>> ta.gradients(dy, x)
+    (tensor(18.),)
+    """
+    results = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+    wanted = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    given = _per_output(grad_outputs, len(results))
+    seeds = [_seed(result, cotangent, "gradients", f"output {position}", create_graph)
+             for position, (result, cotangent) in enumerate(zip(results, given, strict=True))]
+    targets = []
+    for position, value in enumerate(wanted):
+        if not isinstance(value, Tensor) or value._entry is None:
+            raise RuntimeError(f"gradients: input {position} does not require a gradient; make it with "
+                               "tapead.tensor(..., requires_grad=True)")
+        targets.append(value._entry)
+    keep = create_graph if retain_graph is None else retain_graph
+    # The cone goes on past the inputs: one input may be computed from another.
+    order = cone([root for root, _ in seeds], set())
+    check_alive(order)
+    asked = set(targets)
+    found = reverse(order, seeds, record=create_graph, only=downstream(order, asked), asked=asked,
+                    freed_by=None if keep else _caller("gradients()"))
+    values: list[Tensor | None] = []
+    for position, entry in enumerate(targets):
+        if entry not in found and not allow_unused:
+            raise RuntimeError(f"gradients: input {position} (shape {wanted[position].shape}) is not used by the outputs; "
+                               "pass allow_unused=True to get None for it")
+        values.append(_handed_out(found[entry]) if entry in found else None)
+    return tuple(values)
+
+
+def _per_output(grad_outputs: Any, count: int) -> list[Any]:
+    if grad_outputs is None:
+        return [None] * count
+    given = list(grad_outputs) if isinstance(grad_outputs, Sequence) else [grad_outputs]
+    if len(given) != count:
+        raise ValueError(f"gradients: {len(given)} grad_outputs for {count} outputs")
+    return given
+
+
+def _seed(output: Any, gradient: Any, function: str, which: str, record: bool) -> tuple[Entry, Any]:
+    """The entry of an output and the cotangent to start from."""
+    if not isinstance(output, Tensor) or output._entry is None:
+        raise RuntimeError(f"{function}: {which} does not require a gradient: no operation on a tensor that does has "
+                           "made it")
+    value = output._value
+    if gradient is None:
+        if value.size != 1:
+            raise RuntimeError(f"{function}: {which} has shape {value.shape}; give the cotangent of that shape, as "
+                               "gradient= (or grad_outputs=), or reduce to one number, for instance by .sum()")
+        return output._entry, np.ones_like(value)[()]
+    cotangent = gradient if record and isinstance(gradient, Tensor) else tensor(gradient)._value
+    if cotangent.shape != value.shape:
+        raise RuntimeError(f"{function}: the gradient given for {which} has shape {cotangent.shape}, the output "
+                           f"{value.shape}")
+    return output._entry, cotangent.astype(value.dtype) if cotangent.dtype != value.dtype else cotangent
+
+
+def _handed_out(cotangent: Any) -> Tensor:
+    """A cotangent as a tensor of the user's own: it shares memory with nothing else."""
+    return cotangent if isinstance(cotangent, Tensor) else _wrap(np.array(cotangent)[()], None)
+
+
+def _caller(function: str) -> str:
+    frame = user_frame()
+    return f"{function} at {frame.f_code.co_filename}:{frame.f_lineno}"

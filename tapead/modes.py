@@ -1,0 +1,113 @@
+"""Switching recording off and on: ``no_grad`` and its kin, as context managers and as decorators."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from contextvars import Token
+from typing import Any, TypeVar
+
+from .tape import Tape, recording_tape, reset_current_tape, set_current_tape, start_tape
+
+__all__ = ["enable_grad", "is_grad_enabled", "no_grad", "set_grad_enabled"]
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def is_grad_enabled() -> bool:
+    """Whether operations on tensors are recorded here (in this thread and this asynchronous task)."""
+    return recording_tape() is not None
+
+
+class set_grad_enabled:  # noqa: N801 -- PyTorch's name for a context manager that also acts when called
+    """Switch recording on or off: at once when called, and back at the end when used in ``with``.
+
+    Parameters
+    ----------
+    mode : bool
+        Whether operations on tensors are to be recorded.
+
+    Examples
+    --------
+    >>> import tapead as ta
+    >>> x = ta.tensor(2.0, requires_grad=True)
+    >>> with ta.set_grad_enabled(False):
+    ...     y = x * 3.0
+    >>> y.requires_grad
+    False
+    """
+
+    _at_once = True
+
+    def __init__(self, mode: bool) -> None:
+        self.mode = bool(mode)
+        self._tokens: list[Token[Tape]] = []
+        if self._at_once:
+            self._enter()
+
+    def _enter(self) -> None:
+        mode = start_tape()
+        self._tokens.append(set_current_tape(mode if mode.enabled == self.mode else mode.twin))
+
+    def __enter__(self) -> None:
+        if not (self._at_once and len(self._tokens) == 1):
+            self._enter()
+
+    def __exit__(self, *error: object) -> None:
+        reset_current_tape(self._tokens.pop())
+
+    def __call__(self, function: _Function) -> _Function:
+        """Use as a decorator: `function` runs with this setting."""
+        if self._at_once and self._tokens:  # as a decorator it acts on the function alone
+            self.__exit__()
+        mode = self.mode
+
+        @functools.wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            with _scoped(mode):
+                return function(*args, **kwargs)
+
+        return wrapped  # type: ignore[return-value]  # functools.wraps keeps the signature, mypy cannot see it
+
+
+class _scoped(set_grad_enabled):  # noqa: N801 -- see its base
+    """The setting for the length of a ``with`` block or of a decorated function."""
+
+    _at_once = False
+
+
+class no_grad(_scoped):  # noqa: N801 -- PyTorch's name
+    """Do not record: results do not require gradients, and recording costs nothing.
+
+    Examples
+    --------
+    >>> import tapead as ta
+    >>> x = ta.tensor(2.0, requires_grad=True)
+    >>> with ta.no_grad():
+    ...     print((x * 3.0).requires_grad)
+    False
+    >>> @ta.no_grad()
+    ... def evaluate(x):
+    ...     return x * 3.0
+    >>> evaluate(x)
+    tensor(6.)
+    """
+
+    def __init__(self) -> None:
+        super().__init__(False)
+
+
+class enable_grad(_scoped):  # noqa: N801 -- PyTorch's name
+    """Record again inside ``no_grad``.
+
+    Examples
+    --------
+    >>> import tapead as ta
+    >>> x = ta.tensor(2.0, requires_grad=True)
+    >>> with ta.no_grad(), ta.enable_grad():
+    ...     print((x * 3.0).requires_grad)
+    True
+    """
+
+    def __init__(self) -> None:
+        super().__init__(True)

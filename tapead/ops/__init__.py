@@ -1,0 +1,12 @@
+"""The primitives, each with its derivative rule, SymPy counterpart, domain, kinks and test cases beside it.
+
+Importing this package fills the registry. Nothing in here knows of tensors: rules and wrappers are plain NumPy, and
+NumPy's protocols (and a primitive's own ``__tapead_primitive__``) choose the meaning.
+"""
+
+from . import arithmetic, elementwise, plain, reductions, selection, shaping, sorting
+from .calls import call_ufunc
+from .indexing import getitem
+from .methods import METHODS
+
+__all__ = ["METHODS", "arithmetic", "call_ufunc", "elementwise", "getitem", "plain", "reductions", "selection", "shaping", "sorting"]

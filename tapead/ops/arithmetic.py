@@ -1,0 +1,244 @@
+"""Arithmetic ufuncs: sums, products, quotients, powers, remainders, extremes, signs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..registry import MINUS_ONE, ONE, Linear, NotDifferentiable, RegisterGradient, ufunc_primitive
+
+_POSITIVE = (0.0, np.inf)
+_REAL = (-np.inf, np.inf)
+
+
+def is_complex(x: Any) -> bool:
+    """Whether an array, number or tensor is complex."""
+    return np.iscomplexobj(getattr(x, "data", x)) if hasattr(x, "dtype") else isinstance(x, complex)
+
+
+# ---------------------------------------------------------------------- sums and products
+
+ufunc_primitive(np.add, sympy="x + y")
+ufunc_primitive(np.subtract, sympy="x - y")
+ufunc_primitive(np.multiply, sympy="x*y")
+ufunc_primitive(np.divide, sympy="x/y", kinks="y")
+ufunc_primitive(np.negative, sympy="-x")
+ufunc_primitive(np.positive, sympy="x")
+ufunc_primitive(np.reciprocal, sympy="1/x", kinks="x")
+ufunc_primitive(np.square, sympy="x**2")
+
+
+@RegisterGradient("add")
+def _add(op: Any) -> Any:
+    """d (x + y) = dx + dy"""
+    return ONE, ONE
+
+
+@RegisterGradient("subtract")
+def _subtract(op: Any) -> Any:
+    """d (x - y) = dx - dy"""
+    return ONE, MINUS_ONE
+
+
+@RegisterGradient("multiply")
+def _multiply(op: Any) -> Any:
+    """d (x y) = y dx + x dy"""
+    x, y = op.inputs
+    return y, x
+
+
+@RegisterGradient("divide")
+def _divide(op: Any) -> Any:
+    """d (x / y) = dx / y - (x / y) / y dy"""
+    y = op.inputs[1]
+    return lambda: 1 / y, lambda: -op.output / y
+
+
+@RegisterGradient("negative")
+def _negative(op: Any) -> Any:
+    """d (-x) = -dx"""
+    return MINUS_ONE
+
+
+@RegisterGradient("positive")
+def _positive(op: Any) -> Any:
+    """d (+x) = dx"""
+    return ONE
+
+
+@RegisterGradient("reciprocal")
+def _reciprocal(op: Any) -> Any:
+    """d (1 / x) = -1 / x² dx"""
+    return -op.output * op.output
+
+
+@RegisterGradient("square")
+def _square(op: Any) -> Any:
+    """d x² = 2x dx"""
+    (x,) = op.inputs
+    return 2 * x
+
+
+# ---------------------------------------------------------------------- powers
+
+ufunc_primitive(np.power, sympy="x**y", domain=(_POSITIVE, _REAL))
+ufunc_primitive(np.float_power, sympy="x**y", domain=(_POSITIVE, _REAL))
+ufunc_primitive(np.sqrt, sympy="sqrt(x)", domain=(_POSITIVE,))
+ufunc_primitive(np.cbrt, sympy="sign(x)*Abs(x)**Rational(1, 3)", kinks="x")
+
+
+@RegisterGradient("power")
+@RegisterGradient("float_power")
+def _power(op: Any) -> Any:
+    """d x^y = y x^(y-1) dx + x^y log(x) dy"""
+    x, y = op.inputs
+    return lambda: _power_in_base(x, y), lambda: _power_in_exponent(x, y, op.output)
+
+
+def _power_in_base(x: Any, y: Any) -> Any:
+    """y x^(y-1), and 0 for y = 0 at any x"""
+    if y.__class__ is int or y.__class__ is float:
+        return 2 * x if y == 2 else y * x ** (y - 1) if y != 0 else 0
+    zero = y == 0
+    return y * x ** np.where(zero, 1, y - 1)
+
+
+def _power_in_exponent(x: Any, y: Any, power: Any) -> Any:
+    """x^y log(x); at x = 0 it is 0 for y > 0 and -inf for y <= 0"""
+    zero = x == 0
+    return np.where(zero, np.where(np.real(y) > 0, 0.0, -np.inf), power * np.log(np.where(zero, 1, x)))
+
+
+@RegisterGradient("sqrt")
+def _sqrt(op: Any) -> Any:
+    """d √x = 1 / (2 √x) dx"""
+    return 0.5 / op.output
+
+
+@RegisterGradient("cbrt")
+def _cbrt(op: Any) -> Any:
+    """d x^(1/3) = 1 / (3 x^(2/3)) dx"""
+    return 1 / (3 * op.output * op.output)
+
+
+# ---------------------------------------------------------------------- remainders
+
+ufunc_primitive(np.remainder, sympy="x - y*floor(x/y)", kinks="sin(pi*x/y)*y")
+ufunc_primitive(np.fmod, sympy="x - y*sign(x/y)*floor(Abs(x/y))", kinks="sin(pi*x/y)*y")
+for _ufunc in (np.floor_divide, np.floor, np.ceil, np.trunc, np.rint, np.sign, np.spacing, np.signbit):
+    NotDifferentiable(ufunc_primitive(_ufunc).name)
+
+
+@RegisterGradient("remainder")
+def _remainder(op: Any) -> Any:
+    """d (x mod y) = dx - floor(x / y) dy"""
+    x, y = op.inputs
+    return ONE, lambda: -np.floor_divide(x, y)
+
+
+@RegisterGradient("fmod")
+def _fmod(op: Any) -> Any:
+    """d fmod(x, y) = dx - trunc(x / y) dy"""
+    x, y = op.inputs
+    return ONE, lambda: -np.trunc(x / y)
+
+
+# ---------------------------------------------------------------------- extremes and signs
+
+ufunc_primitive(np.maximum, sympy="Max(x, y)", kinks="x - y")
+ufunc_primitive(np.minimum, sympy="Min(x, y)", kinks="x - y")
+ufunc_primitive(np.fmax, sympy="Max(x, y)", kinks="x - y").masks = True
+ufunc_primitive(np.fmin, sympy="Min(x, y)", kinks="x - y").masks = True
+ufunc_primitive(np.absolute, sympy="Abs(x)", kinks="x")
+ufunc_primitive(np.fabs, sympy="Abs(x)", kinks="x")
+ufunc_primitive(np.copysign, sympy="Abs(x)*sign(y)", kinks="x*y")
+ufunc_primitive(np.heaviside, sympy="Heaviside(x, y)", kinks="x")
+ufunc_primitive(np.nextafter, sympy="x")
+ufunc_primitive(np.conjugate, sympy="conjugate(x)")
+
+
+def _share(wins: Any, ties: Any) -> Any:
+    """1 where an operand wins, a half where both tie, 0 where it loses"""
+    return np.where(ties, 0.5, wins) if np.any(ties) else wins
+
+
+@RegisterGradient("maximum")
+def _maximum(op: Any) -> Any:
+    """d max(x, y) = dx where x > y, dy where y > x, half of each where they tie"""
+    x, y = op.inputs
+    ties = x == y
+    return lambda: _share(x > y, ties), lambda: _share(y > x, ties)
+
+
+@RegisterGradient("minimum")
+def _minimum(op: Any) -> Any:
+    """d min(x, y) = dx where x < y, dy where y < x, half of each where they tie"""
+    x, y = op.inputs
+    ties = x == y
+    return lambda: _share(x < y, ties), lambda: _share(y < x, ties)
+
+
+@RegisterGradient("fmax")
+def _fmax(op: Any) -> Any:
+    """d fmax(x, y): that of max(x, y), and the other operand's where one is NaN"""
+    x, y = op.inputs
+    ties = x == y
+    return lambda: _share((x > y) | np.isnan(y), ties), lambda: _share((y > x) | np.isnan(x), ties)
+
+
+@RegisterGradient("fmin")
+def _fmin(op: Any) -> Any:
+    """d fmin(x, y): that of min(x, y), and the other operand's where one is NaN"""
+    x, y = op.inputs
+    ties = x == y
+    return lambda: _share((x < y) | np.isnan(y), ties), lambda: _share((y < x) | np.isnan(x), ties)
+
+
+@RegisterGradient("absolute")
+def _absolute(op: Any) -> Any:
+    """d |x| = sign(x) dx, for complex x Re(conj(x) dx) / |x|, and 0 at 0"""
+    (x,) = op.inputs
+    if not is_complex(x):
+        return np.sign(x)
+    direction = x / np.where(op.output == 0, 1, op.output)
+    return Linear(lambda t: np.real(np.conj(direction) * t), lambda g: g * direction)
+
+
+@RegisterGradient("fabs")
+def _fabs(op: Any) -> Any:
+    """d |x| = sign(x) dx, and 0 at 0"""
+    return np.sign(op.inputs[0])
+
+
+@RegisterGradient("copysign")
+def _copysign(op: Any) -> Any:
+    """d (|x| sign(y)) = sign(x) sign(y) dx, and 0 at x = 0"""
+    x, y = op.inputs
+    return lambda: np.sign(x) * np.copysign(1.0, y), 0
+
+
+@RegisterGradient("heaviside")
+def _heaviside(op: Any) -> Any:
+    """d heaviside(x, y) = dy where x = 0"""
+    x, y = op.inputs
+    return 0, lambda: x == 0
+
+
+@RegisterGradient("nextafter")
+def _nextafter(op: Any) -> Any:
+    """d nextafter(x, y) = dx"""
+    return ONE, 0
+
+
+@RegisterGradient("conjugate")
+def _conjugate(op: Any) -> Any:
+    """d conj(x) = conj(dx)"""
+    return Linear(np.conj, np.conj) if is_complex(op.inputs[0]) else ONE
+
+
+# ---------------------------------------------------------------------- truth values and integers
+
+for _ufunc in (np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal, np.isfinite, np.isinf,
+               np.isnan, np.logical_and, np.logical_or, np.logical_xor, np.logical_not):
+    NotDifferentiable(ufunc_primitive(_ufunc).name)

@@ -1,0 +1,37 @@
+"""NumPy functions whose result is no function of the values to differentiate: shapes, dtypes, indices, truth values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..registry import implements, value_of
+
+#: Called with the values of tensors in the place of tensors; their results are plain.
+PLAIN_FUNCTIONS: tuple[Callable[..., Any], ...] = (
+    np.shape, np.ndim, np.size, np.iscomplexobj, np.isrealobj, np.isreal, np.iscomplex, np.result_type, np.can_cast,
+    np.min_scalar_type, np.common_type, np.argmax, np.argmin, np.nanargmax, np.nanargmin, np.argsort, np.lexsort,
+    np.argpartition, np.searchsorted, np.digitize, np.nonzero, np.flatnonzero, np.argwhere, np.count_nonzero, np.all,
+    np.any, np.isclose, np.allclose, np.array_equal, np.array_equiv, np.isposinf, np.isneginf, np.shares_memory,
+    np.may_share_memory, np.array_repr, np.array_str, np.array2string, np.zeros_like, np.ones_like, np.empty_like,
+    np.bincount, np.histogram_bin_edges, np.in1d if hasattr(np, "in1d") else np.isin, np.isin,
+)
+
+
+def _on_values(function: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return function(*map(_values, args), **{name: _values(value) for name, value in kwargs.items()})
+
+    return call
+
+
+def _values(argument: Any) -> Any:
+    if isinstance(argument, (list, tuple)) and not hasattr(argument, "_fields"):
+        return type(argument)(map(_values, argument))
+    return value_of(argument)
+
+
+for _function in dict.fromkeys(PLAIN_FUNCTIONS):
+    implements(_function)(_on_values(_function))

@@ -1,0 +1,422 @@
+"""The two sweeps over the tape. Both read the same rules; everything that rules would repeat is done here, once.
+
+The reverse sweep carries cotangents from outputs to inputs, the forward sweep tangents from inputs to outputs. They
+multiply by partials, apply linear maps, un-broadcast, broadcast, conjugate, cast and accumulate. Cotangents and
+tangents live in a dictionary per sweep, keyed by entry: sweeps of different transforms can never meet.
+
+A sweep that is recorded (for higher derivatives) hands the rules tensors in place of arrays and is otherwise the same.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+
+from .registry import Linear, Primitive, current_overrides
+from .tape import Entry
+from .tensor import Tensor, _wrap
+
+__all__ = ["cone", "forward", "reverse"]
+
+_by_index = attrgetter("index")
+_getrefcount = sys.getrefcount
+_float64 = np.float64
+#: From this many bytes on, writing into a buffer that the sweep owns is cheaper than a new one.
+_REUSE = 1 << 15
+
+
+class Op:
+    """What a rule receives in a recorded sweep: the entry with its tracked inputs and its output as tensors."""
+
+    __slots__ = ("inputs", "output", "attrs")
+
+    def __init__(self, entry: Entry) -> None:
+        self.inputs = tuple([value if parent is None else _wrap(value, parent)
+                             for value, parent in zip(entry.inputs, entry.parents, strict=True)])
+        self.output = _wrap(entry.output, entry)
+        self.attrs = entry.attrs
+
+
+def cone(roots: Iterable[Entry], stops: set[Entry]) -> list[Entry]:
+    """The entries that `roots` depend on, themselves included, in recording order; not `stops`, nor past them."""
+    order = [root for root in dict.fromkeys(roots) if root not in stops]
+    seen = stops.union(order)
+    seen.add(None)  # type: ignore[arg-type]  # constants have no entry: this spares the loop a test
+    add, append = seen.add, order.append
+    for entry in order:
+        for parent in entry.parents:
+            if parent not in seen:
+                add(parent)
+                append(parent)  # type: ignore[arg-type]  # None is in `seen`
+    order.sort(key=_by_index)
+    return order
+
+
+def downstream(order: Sequence[Entry], sources: set[Entry]) -> set[Entry]:
+    """Those entries of a cone that depend on one of `sources`, and `sources` themselves."""
+    reached = set(sources)
+    for entry in order:
+        if not reached.isdisjoint(entry.parents):
+            reached.add(entry)
+    return reached
+
+
+def check_alive(order: Iterable[Entry]) -> None:
+    """Raise if an earlier sweep has freed one of these entries."""
+    for entry in order:
+        if entry.inputs is None:
+            raise RuntimeError(f"this graph was freed by {entry.attrs['freed by']}; pass retain_graph=True there to sweep "
+                               f"it again ({entry!r} recorded at {entry.where})")
+
+
+def reverse(order: list[Entry], seeds: Iterable[tuple[Entry, Any]], *, record: bool = False,
+            only: set[Entry] | None = None, asked: Iterable[Entry] = (), freed_by: str | None = None) -> dict[Entry, Any]:
+    """Carry cotangents from outputs back to whatever `order` ends in.
+
+    Parameters
+    ----------
+    order : list of Entry
+        What :func:`cone` returned; used up.
+    seeds : iterable of (Entry, cotangent)
+        One per output.
+    record : bool
+        Hand the rules tensors, so that the result can be differentiated again.
+    only : set of Entry, optional
+        Entries outside this set receive nothing.
+    asked : set of Entry, optional
+        Entries inside the cone whose cotangents are wanted too.
+    freed_by : str, optional
+        Free each entry once it is passed, and remember this text as the reason.
+
+    Returns
+    -------
+    dict
+        The cotangents of the leaves and stops of the cone that were reached, and of those `asked` for.
+    """
+    cotangents: dict[Entry, Any] = {}
+    results: dict[Entry, Any] = {}
+    overrides = current_overrides()
+    careful = False
+    # Anything invalid (0 · inf, inf - inf) trips the hardware flag, and only that operation is then redone with care.
+    with np.errstate(divide="ignore", over="ignore", under="ignore", invalid="raise"):
+        for entry, seed in seeds:
+            _accumulate(cotangents, entry, seed)
+        pop = cotangents.pop
+        while order:
+            entry = order.pop()
+            cotangent = pop(entry, None)
+            if cotangent is None:
+                continue
+            primitive = entry.primitive
+            rule = primitive.rule
+            if rule is None:
+                results[entry] = cotangent
+                continue
+            if asked and entry in asked:
+                results[entry] = cotangent
+            if overrides:
+                rule = overrides.get(primitive.name, rule)
+            op = Op(entry) if record else entry
+            try:
+                partials = rule(op)
+            except FloatingPointError:
+                with np.errstate(invalid="ignore"):
+                    partials = rule(op)
+            parents = entry.parents
+            if partials.__class__ is not tuple:
+                partials = (partials,)
+            if len(partials) != len(parents):
+                raise _wrong_arity(primitive, partials, parents)
+            for parent, partial in zip(parents, partials):  # noqa: B905 -- the lengths have just been compared
+                if parent is None or (only is not None and parent not in only):
+                    continue
+                value = parent.output
+                if partial.__class__ is _float64 and cotangent.__class__ is _float64 and not careful:
+                    try:
+                        product = cotangent * partial
+                    except FloatingPointError:
+                        product = _pull(cotangent, partial, True)
+                else:
+                    if partial.__class__ is not int:
+                        if callable(partial) and partial.__class__ is not Tensor:
+                            partial = _call(partial)
+                        if not careful and _masks(primitive, partial, parent):
+                            careful = True
+                    product = _pull(cotangent, partial, careful)
+                    if product is None:
+                        if partial is None:
+                            raise _not_differentiable(primitive, entry, parent)
+                        continue
+                if product.__class__ is not value.__class__ or product.__class__ is not _float64:
+                    if product.shape != value.shape or product.dtype != value.dtype:
+                        product = _fit(product, value, primitive)
+                if parent in cotangents:
+                    _accumulate(cotangents, parent, product)
+                else:
+                    cotangents[parent] = product
+            if freed_by is not None:
+                entry.free(freed_by)
+    results.update(cotangents)
+    return results
+
+
+def forward(order: Sequence[Entry], tangents: dict[Entry, Any], *, record: bool = False) -> dict[Entry, Any]:
+    """Carry tangents from inputs to every entry of `order` that depends on them.
+
+    Parameters
+    ----------
+    order : sequence of Entry
+        In recording order, as :func:`cone` returns it.
+    tangents : dict
+        The tangents of the inputs by entry; the others are added to it.
+    record : bool
+        Hand the rules tensors, so that the result can be differentiated again.
+
+    Returns
+    -------
+    dict
+        `tangents`.
+    """
+    overrides = current_overrides()
+    with np.errstate(divide="ignore", over="ignore", under="ignore", invalid="raise"):
+        for entry in order:
+            primitive = entry.primitive
+            rule = primitive.rule
+            parents = entry.parents
+            if rule is None or tangents.keys().isdisjoint(parents):
+                continue
+            if overrides:
+                rule = overrides.get(primitive.name, rule)
+            op = Op(entry) if record else entry
+            try:
+                partials = rule(op)
+            except FloatingPointError:
+                with np.errstate(invalid="ignore"):
+                    partials = rule(op)
+            if partials.__class__ is not tuple:
+                partials = (partials,)
+            if len(partials) != len(parents):
+                raise _wrong_arity(primitive, partials, parents)
+            total = None
+            for parent, partial in zip(parents, partials):  # noqa: B905 -- the lengths have just been compared
+                tangent = None if parent is None else tangents.get(parent)
+                if tangent is None:
+                    continue
+                if callable(partial) and partial.__class__ is not Tensor:
+                    partial = _call(partial)
+                product = _push(tangent, partial)
+                if product is None:
+                    if partial is None:
+                        raise _not_differentiable(primitive, entry, parent)
+                    continue
+                total = product if total is None else _sum(total, product)
+            if total is not None:
+                tangents[entry] = _spread(total, entry.output, primitive)
+    return tangents
+
+
+# ---------------------------------------------------------------------- one entry of a rule
+
+
+def _pull(cotangent: Any, partial: Any, careful: bool) -> Any:
+    """The cotangent of an input: what the adjoint of its local derivative makes of the output's cotangent."""
+    kind = partial.__class__
+    if kind is int:
+        return cotangent if partial == 1 else -cotangent if partial == -1 else _times(cotangent, partial)
+    if kind is Linear:
+        return _linear(partial.adjoint, cotangent)
+    if partial is None:
+        return None
+    if kind is not float:
+        letter = partial.dtype.kind
+        if letter == "c":
+            partial = np.conj(partial)
+        elif letter == "b":
+            return _mask(cotangent, partial)
+        elif (kind is np.ndarray and not careful and partial.nbytes >= _REUSE and _getrefcount(partial) <= _FRESH
+              and partial.flags.owndata and partial.shape == cotangent.shape and partial.dtype == cotangent.dtype
+              and cotangent.__class__ is np.ndarray):
+            return _times_in_place(cotangent, partial)
+    return _times(cotangent, partial, careful)
+
+
+def _push(tangent: Any, partial: Any) -> Any:
+    """The tangent of the output: what the local derivative makes of an input's tangent."""
+    kind = partial.__class__
+    if kind is int:
+        return tangent if partial == 1 else -tangent if partial == -1 else _times(tangent, partial)
+    if kind is Linear:
+        return _linear(partial.apply, tangent)
+    if partial is None:
+        return None
+    if kind is not float and partial.dtype.kind == "b":
+        return _mask(tangent, partial)
+    return _times(tangent, partial)
+
+
+def _mask(value: Any, keep: Any) -> Any:
+    """`value` where `keep` is true and exactly zero elsewhere; None for nothing at all."""
+    if keep.shape == ():
+        return value if keep else None
+    return np.where(keep, value, np.zeros((), value.dtype))
+
+
+def _times(factor: Any, partial: Any, careful: bool = False) -> Any:
+    """``factor * partial`` where nothing times an infinite derivative is nothing."""
+    if partial.__class__ is int and partial == 0:
+        return None
+    if not careful:
+        try:
+            return factor * partial
+        except FloatingPointError:
+            pass
+    with np.errstate(invalid="ignore"):
+        product = factor * partial
+        zero = (factor == 0) & ~np.isfinite(_plain(partial))
+        if not np.any(zero):
+            return product
+        if isinstance(product, Tensor):
+            # Masking the product would leave 0 · inf in its own derivative: mask the factors.
+            partial = np.where(zero, np.zeros((), product.dtype), partial)
+            return factor * partial
+        return np.where(zero, np.zeros((), product.dtype), product)[()]
+
+
+def _times_in_place(cotangent: np.ndarray, partial: np.ndarray) -> np.ndarray:
+    """``cotangent * partial`` in the memory of `partial`, which nobody else can see."""
+    try:
+        return np.multiply(cotangent, partial, out=partial)
+    except FloatingPointError:  # raised when all is computed: only the products of zeros need mending
+        partial[(cotangent == 0) & np.isnan(partial)] = 0
+        return partial
+
+
+def _linear(function: Any, value: Any) -> Any:
+    try:
+        return function(value)
+    except FloatingPointError:
+        with np.errstate(invalid="ignore"):
+            return function(value)
+
+
+def _call(partial: Any) -> Any:
+    try:
+        return partial()
+    except FloatingPointError:
+        with np.errstate(invalid="ignore"):
+            return partial()
+
+
+def _masks(primitive: Primitive, partial: Any, parent: Entry) -> bool:
+    """Whether this step throws NaNs of its operand away, so that partials further back may be NaN times zero.
+
+    NaNs are quiet: no flag tells of them. So where a selection meets a NaN, the rest of the sweep is careful.
+    """
+    if not primitive.masks or parent.primitive.rule is None:
+        return False
+    return bool(np.any(np.isnan(parent.output)))
+
+
+def _plain(value: Any) -> Any:
+    return value._value if value.__class__ is Tensor else value
+
+
+# ---------------------------------------------------------------------- shapes, dtypes, sums
+
+
+def _fit(cotangent: Any, value: Any, primitive: Primitive) -> Any:
+    """A cotangent summed, cast and made real until it has the shape and dtype of `value`."""
+    shape = value.shape
+    if cotangent.shape != shape:
+        extra = cotangent.ndim - len(shape)
+        stretched = tuple([axis for axis, length in enumerate(shape, extra)
+                           if length == 1 and extra >= 0 and cotangent.shape[axis] != 1])
+        axes = tuple(range(extra)) + stretched
+        if extra < 0 or cotangent.shape[extra:] != tuple(
+                cotangent.shape[axis] if axis in stretched else length for axis, length in enumerate(shape, extra)):
+            raise ValueError(f"the rule of {primitive.name!r} made a cotangent of shape {cotangent.shape} for an input of "
+                             f"shape {shape}")
+        cotangent = np.sum(cotangent, axis=axes, keepdims=True)
+        if cotangent.shape != shape:
+            cotangent = np.reshape(cotangent, shape)
+        if shape == () and cotangent.__class__ is np.ndarray:
+            cotangent = cotangent[()]
+    return _cast(cotangent, value.dtype)
+
+
+def _spread(tangent: Any, value: Any, primitive: Primitive) -> Any:
+    """A tangent broadcast and cast to the shape and dtype of `value`."""
+    if tangent.shape != value.shape:
+        try:
+            tangent = np.broadcast_to(tangent, value.shape)
+        except ValueError:
+            raise ValueError(f"the rule of {primitive.name!r} made a tangent of shape {tangent.shape} for an output of "
+                             f"shape {value.shape}") from None
+    return _cast(tangent, value.dtype)
+
+
+def _cast(value: Any, dtype: np.dtype[Any]) -> Any:
+    if value.dtype == dtype:
+        return value
+    if value.dtype.kind == "c" and dtype.kind != "c":
+        value = np.real(value)
+    return value.astype(dtype)
+
+
+def _sum(first: Any, second: Any) -> Any:
+    try:
+        return first + second
+    except FloatingPointError:
+        with np.errstate(invalid="ignore"):
+            return first + second
+
+
+def _accumulate(cotangents: dict[Entry, Any], entry: Entry, contribution: Any) -> None:
+    """Add to an entry's cotangent, in place where the sweep alone holds its buffer."""
+    previous = cotangents.pop(entry, None)
+    if previous is None:
+        cotangents[entry] = contribution
+    elif (previous.__class__ is np.ndarray and contribution.__class__ is np.ndarray and previous.nbytes >= _REUSE
+          and _getrefcount(previous) <= 2 and previous.flags.owndata and previous.flags.writeable):
+        try:
+            previous += contribution
+        except FloatingPointError:
+            pass  # raised when all is added: inf - inf is the NaN it ought to be
+        cotangents[entry] = previous
+    else:
+        cotangents[entry] = _sum(previous, contribution)
+
+
+def _references(partial: Any) -> int:
+    return _getrefcount(partial)
+
+
+def _count_fresh() -> int:
+    """How many references an array has inside `_pull` when only the rule's result tuple holds it."""
+    partials = (np.empty(1),)
+    for _, partial in zip((None,), partials):  # noqa: B007, B905 -- the very shape of the loop in `reverse`
+        return _references(partial)
+    raise AssertionError
+
+
+_FRESH = _count_fresh()
+
+
+# ---------------------------------------------------------------------- errors
+
+
+def _wrong_arity(primitive: Primitive, partials: Sequence[Any], parents: Sequence[Any]) -> TypeError:
+    return TypeError(f"the rule of {primitive.name!r} returned {len(partials)} entries for {len(parents)} inputs")
+
+
+def _not_differentiable(primitive: Primitive, entry: Entry, parent: Entry) -> NotImplementedError:
+    position = entry.parents.index(parent)
+    names = primitive.argument_names
+    which = f"{names[position]!r}" if position < len(names) else f"number {position}"
+    return NotImplementedError(f"{primitive.name}: no derivative with respect to argument {which} "
+                               f"(shape {np.shape(parent.output)}), recorded at {entry.where}; use x.detach() there to "
+                               "treat it as a constant")

@@ -1,0 +1,272 @@
+"""The global Wengert tape: what was computed, from what, in which order.
+
+An :class:`Entry` is one line of the list. It holds its parents, so a tensor keeps alive exactly the entries it depends
+on and nothing else does. The order is a counter shared by all threads; the list itself is not stored anywhere, which
+makes recording cheap and safe between threads: a :class:`Tape` is a view that finds its living entries when asked.
+"""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import operator
+import os
+import sys
+from collections.abc import Iterator
+from contextvars import ContextVar
+from types import CodeType, FrameType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .registry import Primitive
+
+__all__ = ["Entry", "Leaf", "Tape", "tape"]
+
+_next_index = itertools.count().__next__
+_by_index = operator.attrgetter("index")
+_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+
+
+def user_frame() -> FrameType:
+    """The innermost frame that does not belong to this package: the line a user wrote."""
+    frame = sys._getframe(1)
+    while frame.f_code.co_filename.startswith(_PACKAGE) and frame.f_back is not None:
+        frame = frame.f_back
+    return frame
+
+
+class Entry:
+    """One line of the Wengert list, ``output = primitive(*inputs, **attrs)``.
+
+    It is what a derivative rule receives as ``op`` in a first-order sweep, and what a tensor's ``grad_fn`` is.
+
+    Attributes
+    ----------
+    primitive : Primitive
+        What was applied.
+    inputs : tuple
+        The values it was applied to (arrays and numbers), or None once a sweep has freed the entry.
+    parents : tuple of (Entry or None)
+        Where each input came from; None for a constant.
+    output : array or number
+        The value of the result.
+    attrs : dict
+        The keyword arguments (``axis=...``) of the call.
+    index : int
+        The place in the order of recording; a parent's index is smaller than its children's.
+    """
+
+    __slots__ = ("primitive", "inputs", "parents", "output", "attrs", "index", "tape", "code", "instruction",
+                 "__weakref__")
+
+    def __init__(self, primitive: Primitive, inputs: tuple[Any, ...], parents: tuple[Entry | None, ...], output: Any,
+                 attrs: dict[str, Any], tape: Tape, frame: FrameType) -> None:
+        self.primitive = primitive
+        self.inputs = inputs
+        self.parents = parents
+        self.output = output
+        self.attrs = attrs
+        self.index = _next_index()
+        self.tape = tape
+        # A code object and an instruction number keep no local variable of the user's alive, as the frame would.
+        self.code: CodeType | None = frame.f_code
+        self.instruction = frame.f_lasti
+
+    @property
+    def name(self) -> str:
+        """PyTorch's name for the node: ``SinBackward``, ``ReduceMaxBackward``."""
+        return "".join(part[:1].upper() + part[1:] for part in self.primitive.name.split("_")) + "Backward"
+
+    @property
+    def next_functions(self) -> tuple[tuple[Entry | None, int], ...]:
+        """The nodes this one sends cotangents to, each with the number of that node's output (always 0)."""
+        return tuple((parent, 0) for parent in self.parents)
+
+    @property
+    def source(self) -> tuple[str, int] | None:
+        """File name and line number of the user's call that recorded this entry."""
+        if self.code is None:
+            return None
+        for start, end, line in self.code.co_lines():
+            if start <= self.instruction < end and line is not None:
+                return self.code.co_filename, line
+        return self.code.co_filename, self.code.co_firstlineno
+
+    @property
+    def where(self) -> str:
+        """The source as people read it, ``model.py:12``; empty where it is unknown."""
+        source = self.source
+        return "" if source is None else f"{os.path.basename(source[0])}:{source[1]}"
+
+    def free(self, by: str) -> None:
+        """Let go of the values; a later sweep reports `by`, the call that freed them."""
+        self.inputs = None  # type: ignore[assignment]  # None marks a freed entry: no flag to keep in step with
+        self.output = None
+        self.attrs = {"freed by": by}
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
+
+class Leaf(Entry):
+    """Where differentiation starts: an input, with no parents and no rule."""
+
+    __slots__ = ("tensor",)
+
+    @property
+    def name(self) -> str:
+        """PyTorch's name for the node that adds to ``.grad``."""
+        return "AccumulateGrad"
+
+
+class Tape:
+    """The Wengert list of one thread: a view of its living entries, in the order of their recording.
+
+    ``len(tape)`` counts the recorded operations and iteration yields them. An entry lives as long as some tensor that
+    depends on it; finding the living ones scans the objects of the process, which takes milliseconds. Recording pays
+    nothing for it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tapead as ta
+    >>> x = ta.tensor(0.5, requires_grad=True)
+    >>> y = np.sin(x) * 2.0
+    >>> [entry.primitive.name for entry in ta.tape()][-2:]
+    ['sin', 'multiply']
+    """
+
+    __slots__ = ("enabled", "twin")
+
+    def __init__(self) -> None:
+        self.enabled = True
+        # The same tape while recording is switched off: switching is then one assignment to a context variable.
+        self.twin = Tape.__new__(Tape)
+        self.twin.enabled = False
+        self.twin.twin = self
+
+    def _living(self) -> list[Entry]:
+        found = [thing for thing in gc.get_objects() if isinstance(thing, Entry) and hasattr(thing, "tape")]
+        recording = self if self.enabled else self.twin
+        return sorted((entry for entry in found if entry.tape is recording), key=_by_index)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter([entry for entry in self._living() if not isinstance(entry, Leaf)])
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __str__(self) -> str:
+        """The list as text: one line an entry, ``v3 = sin(v1)``, with the user's line."""
+        return wengert_list(self._living())
+
+    def __repr__(self) -> str:
+        return f"<Tape of {len(self)} entries>"
+
+    def to_dot(self) -> str:
+        """The tape as a graph in Graphviz's language.
+
+        Examples
+        --------
+        >>> import tapead as ta
+        >>> ta.tape().to_dot().splitlines()[0]
+        'digraph tape {'
+        """
+        entries = self._living()
+        names = {entry: f"v{position}" for position, entry in enumerate(entries)}
+        lines = ["digraph tape {", "  rankdir=LR;"]
+        for entry, name in names.items():
+            shape = "box" if isinstance(entry, Leaf) else "ellipse"
+            label = f"{name} = {entry.primitive.name}\\n{entry.where}"
+            lines.append(f'  {name} [shape={shape}, label="{label}"];')
+            lines += [f"  {names[parent]} -> {name};" for parent in entry.parents if parent in names]
+        return "\n".join([*lines, "}"])
+
+
+def wengert_list(entries: list[Entry]) -> str:
+    """Entries as aligned text, numbered from v0 in the order given.
+
+    Parameters
+    ----------
+    entries : list of Entry
+        In recording order. A parent that is not among them is shown as the constant it then is.
+
+    Returns
+    -------
+    str
+        One line an entry: name, formula, shape, the user's file and line.
+    """
+    names = {entry: f"v{position}" for position, entry in enumerate(entries)}
+    rows = []
+    for entry, name in names.items():
+        if isinstance(entry, Leaf):
+            formula = "input"
+        elif entry.inputs is None:
+            formula = f"{entry.primitive.name}(...)   freed"
+        else:
+            arguments = [names[parent] if parent in names else _brief(value)
+                         for parent, value in zip(entry.parents, entry.inputs, strict=True)]
+            arguments += [f"{key}={_brief(value)}" for key, value in entry.attrs.items()
+                          if value is not None and value is not False]
+            formula = f"{entry.primitive.name}({', '.join(arguments)})"
+        shape = getattr(entry.output, "shape", ())
+        rows.append((f"{name} = {formula}", "" if shape == () else "x".join(map(str, shape)), entry.where))
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(2)]
+    return "\n".join(f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c}".rstrip() for a, b, c in rows)
+
+
+def _brief(value: Any) -> str:
+    shape = getattr(value, "shape", ())
+    if shape != ():
+        return f"array{list(shape)}"
+    text = str(value.item() if hasattr(value, "item") else value)
+    return text if len(text) <= 24 else text[:21] + "..."
+
+
+# What a context sees before it records for the first time: `enabled` is false, so that the fast path leaves it.
+_unstarted = Tape.__new__(Tape)
+_unstarted.enabled = False
+_unstarted.twin = _unstarted
+
+_current: ContextVar[Tape] = ContextVar("tapead tape", default=_unstarted)
+current_tape = _current.get
+set_current_tape = _current.set
+reset_current_tape = _current.reset
+
+
+def start_tape() -> Tape:
+    """This context's tape or its switched-off twin, made at first use."""
+    mode = current_tape()
+    if mode is _unstarted:
+        mode = Tape()
+        set_current_tape(mode)
+    return mode
+
+
+def recording_tape() -> Tape | None:
+    """The tape to record on, or None while recording is switched off."""
+    mode = current_tape()
+    if not mode.enabled:
+        mode = start_tape()
+    return mode if mode.enabled else None
+
+
+def tape() -> Tape:
+    """The Wengert tape of this thread.
+
+    Returns
+    -------
+    Tape
+        Iterate it, take its length, ``print`` it, or draw it with ``to_dot()``.
+
+    Examples
+    --------
+    >>> import tapead as ta
+    >>> x = ta.tensor(3.0, requires_grad=True)
+    >>> y = x * x
+    >>> print(ta.tape())  # doctest: +ELLIPSIS
+    v0 = input...
+    v1 = multiply(v0, v0)...
+    """
+    mode = start_tape()
+    return mode if mode.enabled else mode.twin

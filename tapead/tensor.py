@@ -1,0 +1,608 @@
+"""Tensors: a value plus its place on the tape, with NumPy's operators, methods and both of NumPy's protocols."""
+
+from __future__ import annotations
+
+import operator
+import sys
+import weakref
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+
+from . import ops as _ops  # registers the primitives that the operators below stand for
+from .registry import FUNCTIONS, PRIMITIVES, UFUNCS, Primitive
+from .tape import Entry, Leaf, current_tape, recording_tape, start_tape, user_frame
+
+if TYPE_CHECKING:
+    from .hints import Operand
+
+__all__ = ["Tensor", "array", "tensor"]
+
+_getframe = sys._getframe
+_new = object.__new__
+#: Operand types that go to an operator as they are.
+_NUMBERS = frozenset([float, int, np.float64, np.float32])
+_SCALARS = (bool, int, float, complex, np.generic)
+_MISSING = Primitive("input", lambda x: x)
+
+
+class Tensor:
+    """A value plus its place on the tape. Make one with :func:`tensor`; NumPy's functions make the rest.
+
+    Attributes
+    ----------
+    data : ndarray or NumPy scalar
+        The value. Assigning to it replaces the value and starts a new history.
+    grad : Tensor or None
+        The gradient that ``backward`` has accumulated (leaves only).
+    """
+
+    __slots__ = ("_value", "_entry", "_grad", "__weakref__")
+
+    _value: Any
+    _entry: Entry | None
+    _grad: Tensor | None
+
+    # Tells the operators of other array types that ours are to be asked.
+    __array_priority__ = 1000.0
+
+    # ------------------------------------------------------------------ what it is
+
+    @property
+    def data(self) -> Any:
+        """The value, as an array or NumPy scalar."""
+        return self._value
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        new = np.asarray(value.data if isinstance(value, Tensor) else value, dtype=self.dtype)
+        if new.shape != self.shape:
+            raise ValueError(f"x.data = ...: the new value has shape {new.shape}, the tensor {self.shape}")
+        tracked = self._entry is not None
+        self._value = new[()]
+        self._entry = None
+        if tracked:
+            self.requires_grad_()
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The accumulated gradient, a tensor of this one's shape and dtype; None before the first ``backward``."""
+        return getattr(self, "_grad", None)
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        if value is not None:
+            value = value if isinstance(value, Tensor) else tensor(value, dtype=self.dtype)
+            if value.shape != self.shape:
+                raise ValueError(f"x.grad = ...: the gradient has shape {value.shape}, the tensor {self.shape}")
+        self._grad = value
+
+    @property
+    def grad_fn(self) -> Entry | None:
+        """The entry that computed this tensor; None for a leaf."""
+        return None if self._entry is None or isinstance(self._entry, Leaf) else self._entry
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether operations on this tensor are recorded."""
+        return self._entry is not None
+
+    @requires_grad.setter
+    def requires_grad(self, flag: bool) -> None:
+        self.requires_grad_(flag)
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no recorded operation made this tensor."""
+        return self._entry is None or isinstance(self._entry, Leaf)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The lengths of the axes."""
+        return self._value.shape  # type: ignore[no-any-return]  # _value is an array or a NumPy scalar
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the elements."""
+        return self._value.dtype  # type: ignore[no-any-return]  # as for shape
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self._value.ndim  # type: ignore[no-any-return]  # as for shape
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self._value.size  # type: ignore[no-any-return]  # as for shape
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes per element."""
+        return self._value.itemsize  # type: ignore[no-any-return]  # as for shape
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements."""
+        return self._value.nbytes  # type: ignore[no-any-return]  # as for shape
+
+    @property
+    def T(self) -> Tensor:  # noqa: N802 -- NumPy's name
+        """The tensor with its axes reversed."""
+        return np.transpose(self)  # type: ignore[call-overload, no-any-return]  # NumPy's stubs know arrays only
+
+    @property
+    def mT(self) -> Tensor:  # noqa: N802 -- NumPy's name
+        """The tensor with its last two axes swapped."""
+        if self.ndim < 2:
+            raise ValueError(f"x.mT: a matrix transpose needs at least two axes, this tensor has shape {self.shape}")
+        return np.swapaxes(self, -1, -2)  # type: ignore[arg-type, return-value]  # as for T
+
+    @property
+    def real(self) -> Tensor:
+        """The real part."""
+        return np.real(self)  # type: ignore[call-overload, no-any-return]  # as for T
+
+    @property
+    def imag(self) -> Tensor:
+        """The imaginary part."""
+        return np.imag(self)  # type: ignore[call-overload, no-any-return]  # as for T
+
+    # ------------------------------------------------------------------ leaving the tape
+
+    def numpy(self) -> Any:
+        """A copy of the value as an array; a tracked tensor must be detached first.
+
+        Raises
+        ------
+        RuntimeError
+            If the tensor requires a gradient.
+        """
+        if self._entry is not None:
+            raise RuntimeError("x.numpy() on a tensor that requires a gradient would drop its graph; "
+                               "use x.detach().numpy()")
+        return np.array(self._value)
+
+    def item(self, *place: int) -> Any:
+        """The only element (or the one at `place`) as a Python number, off the tape."""
+        return self._value.item(*place)
+
+    def tolist(self) -> Any:
+        """The elements as nested lists of Python numbers, off the tape."""
+        return self._value.tolist()
+
+    def detach(self) -> Tensor:
+        """The same value, off the tape."""
+        return _wrap(self._value, None)
+
+    def requires_grad_(self, flag: bool = True) -> Tensor:
+        """Track this tensor from here on, or no longer (`flag` false).
+
+        Raises
+        ------
+        TypeError
+            If the values are not floating-point or complex.
+        RuntimeError
+            If `flag` is false and an operation made this tensor: ``detach`` it instead.
+        """
+        if not flag:
+            if not self.is_leaf:
+                raise RuntimeError("x.requires_grad_(False): this tensor is the result of "
+                                   f"{self._entry!r}; use x.detach()")
+            self._entry = None
+        elif self._entry is None:
+            if self.dtype.kind not in "fc":
+                raise TypeError(f"only floating-point and complex tensors can require a gradient; this one has dtype "
+                                f"{self.dtype}: use tapead.tensor(x, dtype=float, requires_grad=True)")
+            self._entry = _leaf(self._value, user_frame())
+            self._entry.tensor = weakref.ref(self)
+        return self
+
+    def backward(self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False) -> None:
+        """Add the gradient of this tensor to ``.grad`` of every leaf it depends on.
+
+        Parameters
+        ----------
+        gradient : array_like, optional
+            The cotangent, of this tensor's shape; may be left out for a tensor of one element.
+        retain_graph : bool, optional
+            Keep the graph for another sweep; by default the value of `create_graph`.
+        create_graph : bool
+            Record the sweep itself, so that the gradients can be differentiated again.
+
+        Raises
+        ------
+        RuntimeError
+            If the tensor has no history, has several elements and no `gradient` is given, or its graph has been freed.
+
+        Examples
+        --------
+        >>> import tapead as ta
+        >>> x = ta.tensor([1.0, 2.0], requires_grad=True)
+        >>> (x**2).sum().backward()
+        >>> x.grad
+        tensor([2., 4.])
+        """
+        from .backward import backward  # the one use of a sweep down here, for PyTorch's spelling
+
+        backward(self, gradient, retain_graph, create_graph)
+
+    def zero_(self) -> Tensor:
+        """Set every element to zero, in place; for ``x.grad.zero_()``.
+
+        Raises
+        ------
+        RuntimeError
+            If the tensor requires a gradient.
+        """
+        if self._entry is not None and recording_tape() is not None:
+            raise RuntimeError("x.zero_() on a tensor that requires a gradient; use x.detach() or tapead.no_grad()")
+        self.data = np.zeros_like(self._value)
+        return self
+
+    # ------------------------------------------------------------------ NumPy's protocols
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if method == "__call__" and not kwargs:
+            primitive = UFUNCS.get(ufunc)
+            if primitive is not None:
+                if len(inputs) == 1:
+                    # One call deep for the commonest case; everything else takes the general way below.
+                    value = self._value
+                    output = ufunc(value)
+                    parent = self._entry
+                    if parent is None or not primitive.differentiable:
+                        return _untracked(output)
+                    tape = current_tape()
+                    if not tape.enabled and not start_tape().enabled:
+                        return _wrap(output, None)
+                    result = _new(Tensor)
+                    result._value = output
+                    result._entry = Entry(primitive, (value,), (parent,), output, _NO_ATTRS, current_tape(),
+                                          _getframe(1))
+                    return result
+                return apply(primitive, inputs, _NO_ATTRS)
+        return _ops.call_ufunc(ufunc, method, inputs, kwargs)
+
+    def __array_function__(self, function: Callable[..., Any], types: Any, args: tuple[Any, ...],
+                           kwargs: dict[str, Any]) -> Any:
+        handler = FUNCTIONS.get(function)
+        if handler is None:
+            name = f"{function.__module__}.{function.__name__}"
+            raise NotImplementedError(f"{name} has no derivative here; use x.detach() to leave the tape on purpose, or "
+                                      "make it a primitive with @tapead.primitive")
+        return handler(*args, **kwargs)
+
+    @staticmethod
+    def __tapead_primitive__(primitive: Primitive, inputs: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
+        return apply(primitive, inputs, attrs)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        if self._entry is not None:
+            raise TypeError("a tensor that requires a gradient cannot become a NumPy array, which would drop its "
+                            "graph; build arrays of tensors with tapead.array([...]), or use x.detach() to leave "
+                            "the tape")
+        return np.array(self._value, dtype=dtype, copy=copy)
+
+    # ------------------------------------------------------------------ Python's protocols
+
+    __hash__ = object.__hash__
+
+    def __len__(self) -> int:
+        if self.ndim == 0:
+            raise TypeError("len() of a 0-d tensor")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if self.ndim == 0:
+            raise TypeError("iteration over a 0-d tensor")
+        return (self[position] for position in range(self.shape[0]))
+
+    def __getitem__(self, key: Any) -> Any:
+        return _ops.getitem(self, key)
+
+    def __setitem__(self, key: Any, value: Any) -> NoReturn:
+        raise NotImplementedError("x[...] = v on a tensor: assignment is not covered; use np.where, np.concatenate or "
+                                  "tapead.array to build the result")
+
+    def __contains__(self, value: Any) -> bool:
+        return bool(np.any(self._value == (value.data if isinstance(value, Tensor) else value)))
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __float__(self) -> float:
+        return float(self._number("float"))
+
+    def __int__(self) -> int:
+        return int(self._number("int"))
+
+    def __complex__(self) -> complex:
+        return complex(self._number("complex"))
+
+    def __index__(self) -> int:
+        return operator.index(self._number("index"))
+
+    def _number(self, function: str) -> Any:
+        if self._entry is not None:
+            raise TypeError(f"{function}(x) on a tensor that requires a gradient would drop its graph (math.sin(x) does "
+                            "the same: use np.sin(x)); use x.item() to leave the tape on purpose")
+        return self._value
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if self.ndim == 0 and spec else str(self)
+
+    def __repr__(self) -> str:
+        text = np.array2string(np.asarray(self._value), precision=4, separator=", ", prefix="tensor(")
+        if self.size == 0 and self.ndim != 1:
+            text += f", shape={self.shape}"
+        if self.dtype not in _DEFAULT_DTYPES:
+            text += f", dtype={self.dtype}"
+        if self.grad_fn is not None:
+            text += f", grad_fn={self.grad_fn}"
+        elif self._entry is not None:
+            text += ", requires_grad=True"
+        return f"tensor({text})"
+
+
+_DEFAULT_DTYPES = frozenset(map(np.dtype, [float, int, bool, complex]))
+_NO_ATTRS: dict[str, Any] = {}
+
+
+# ---------------------------------------------------------------------- recording
+
+
+def _wrap(value: Any, entry: Entry | None) -> Tensor:
+    result = _new(Tensor)
+    result._value = value
+    result._entry = entry
+    return result
+
+
+def _untracked(output: Any) -> Any:
+    """A result without history: a tensor, but a plain array where it holds truth values or integers."""
+    return _wrap(output, None) if output.dtype.kind in "fc" else output
+
+
+def _leaf(value: Any, frame: Any) -> Leaf:
+    mode = start_tape()
+    return Leaf(_MISSING, (), (), value, _NO_ATTRS, mode if mode.enabled else mode.twin, frame)
+
+
+def watch(value: Any) -> Tensor:
+    """A tracked tensor that stands for `value` in a sweep of its own.
+
+    A plain value becomes a leaf. A tracked tensor is linked to its history by the identity, so that sweeps further out
+    go through it: that is all that nesting needs.
+    """
+    if isinstance(value, Tensor):
+        if value._entry is not None:
+            return apply(PRIMITIVES["positive"], (value,), _NO_ATTRS)  # type: ignore[no-any-return]  # it is tracked
+        value = value._value
+    return _wrap(value, _leaf(value, user_frame()))
+
+
+def operand(value: Any, primitive: Primitive) -> Any:
+    """What a primitive computes with, for one of its arguments: an array or a number.
+
+    Raises
+    ------
+    TypeError
+        If `value` is no number, no array and no nested list of numbers.
+    """
+    if isinstance(value, Tensor):
+        return value._value
+    if isinstance(value, np.ndarray) and value.dtype.kind in "fciub":
+        return value
+    if isinstance(value, _SCALARS):
+        return value
+    if _contains_tensor(value):
+        raise TypeError(f"{primitive.name}: a list with tensors in it is not an array; use tapead.array([...])")
+    array = np.asarray(value)
+    if array.dtype.kind not in "fciub":
+        raise TypeError(f"{primitive.name}: expected numbers or an array of numbers, got {type(value).__name__} of "
+                        f"dtype {array.dtype}")
+    return array
+
+
+def _contains_tensor(value: Any) -> bool:
+    return isinstance(value, Tensor) or (isinstance(value, (list, tuple)) and any(map(_contains_tensor, value)))
+
+
+def apply(primitive: Primitive, inputs: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
+    """Evaluate a primitive on tensors, arrays and numbers, and record it if an input is tracked."""
+    values = tuple([operand(value, primitive) for value in inputs])
+    output = primitive.kernel(*values, **attrs)
+    if not isinstance(output, (np.ndarray, np.generic)):
+        output = np.asarray(output)[()]
+    parents = tuple([value._entry if isinstance(value, Tensor) else None for value in inputs])
+    if not primitive.differentiable or parents.count(None) == len(parents):
+        return _untracked(output)
+    tape = recording_tape()
+    if tape is None:
+        return _wrap(output, None)
+    if primitive.rule is None:
+        raise NotImplementedError(f"primitive {primitive.name!r} has no derivative rule; register one with "
+                                  f"@tapead.RegisterGradient({primitive.name!r})")
+    return _wrap(output, Entry(primitive, values, parents, output, attrs, tape, user_frame()))
+
+
+def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor that holds a copy of `data`.
+
+    Parameters
+    ----------
+    data : array_like
+        Numbers, nested lists of numbers, an array, or a tensor (whose history is left behind).
+    dtype : dtype, optional
+        Of the elements; NumPy's choice for `data` by default.
+    requires_grad : bool
+        Whether to record what is computed from it.
+
+    Returns
+    -------
+    Tensor
+
+    Raises
+    ------
+    TypeError
+        If `data` holds anything but numbers, or `requires_grad` is asked of integers or truth values.
+
+    Examples
+    --------
+    >>> import tapead as ta
+    >>> ta.tensor([1.0, 2.0], requires_grad=True)
+    tensor([1., 2.], requires_grad=True)
+    """
+    if isinstance(data, Tensor):
+        data = data._value
+    elif _contains_tensor(data):
+        raise TypeError("tapead.tensor: a list with tensors in it would lose their graphs; use tapead.array([...])")
+    value = np.array(data, dtype=dtype)
+    if value.dtype.kind not in "fciub":
+        raise TypeError(f"tapead.tensor: expected numbers, got {type(data).__name__} of dtype {value.dtype}")
+    result = _wrap(value[()], None)
+    return result.requires_grad_() if requires_grad else result
+
+
+def array(values: Any, dtype: Any = None) -> Any:
+    """Build one tensor from nested lists of tensors, arrays and numbers: ``np.array`` for tensors.
+
+    Parameters
+    ----------
+    values : nested lists or tuples
+        Of tensors, arrays and numbers; all at one level of the same shape.
+    dtype : dtype, optional
+        Of the result.
+
+    Returns
+    -------
+    Tensor
+        Tracked if an element is.
+
+    Raises
+    ------
+    ValueError
+        If the elements at one level differ in shape.
+
+    Examples
+    --------
+    >>> import tapead as ta
+    >>> x = ta.tensor(2.0, requires_grad=True)
+    >>> ta.array([[x, 0.0], [1.0, x * x]])
+    tensor([[2., 0.],
+            [1., 4.]], grad_fn=<StackBackward>)
+    """
+    if not _contains_tensor(values):
+        return tensor(values, dtype=dtype)
+    if isinstance(values, Tensor):
+        result = values
+    else:
+        rows = [array(value) if _contains_tensor(value) else np.asarray(value) for value in values]
+        shapes = {row.shape for row in rows}
+        if len(shapes) > 1:
+            raise ValueError(f"tapead.array: elements of different shapes, {sorted(shapes)}")
+        result = np.stack(rows)
+    return result if dtype is None else result.astype(dtype)
+
+
+# ---------------------------------------------------------------------- operators
+
+
+def _binary(ufunc: np.ufunc, compute: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
+    """The two methods, ``x ∘ y`` and ``y ∘ x``, of an operator that records `ufunc`'s primitive."""
+    primitive = UFUNCS[ufunc]
+
+    def method(self: Tensor, other: Operand) -> Tensor:
+        value = self._value
+        parent = self._entry
+        kind = other.__class__
+        if kind is Tensor:
+            other_value = other._value  # type: ignore[union-attr]  # the line above has just asked
+            other_parent = other._entry  # type: ignore[union-attr]  # the same
+        elif kind in _NUMBERS:
+            other_value = other
+            other_parent = None
+        else:
+            return _general(ufunc, self, other)
+        result = _new(Tensor)
+        result._value = output = compute(value, other_value)
+        if parent is None and other_parent is None:
+            result._entry = None
+            return result
+        tape = current_tape()
+        if not tape.enabled:
+            tape = start_tape()
+            if not tape.enabled:
+                result._entry = None
+                return result
+        result._entry = Entry(primitive, (value, other_value), (parent, other_parent), output, _NO_ATTRS, tape,
+                              _getframe(1))
+        return result
+
+    def reflected(self: Tensor, other: Operand) -> Tensor:
+        if other.__class__ not in _NUMBERS:
+            return _general(ufunc, other, self)
+        value = self._value
+        parent = self._entry
+        result = _new(Tensor)
+        result._value = output = compute(other, value)
+        tape = None if parent is None else recording_tape()
+        result._entry = None if tape is None else Entry(primitive, (other, value), (None, parent), output, _NO_ATTRS,
+                                                        tape, _getframe(1))
+        return result
+
+    return method, reflected
+
+
+def _general(ufunc: np.ufunc, first: Any, second: Any) -> Any:
+    """An operator on operands of any type: NotImplemented for those that NumPy would not take either."""
+    other = second if isinstance(first, Tensor) else first
+    if other is None or isinstance(other, (str, bytes, dict, set)):
+        return NotImplemented
+    return ufunc(first, second)
+
+
+def _comparison(compare: Callable[[Any, Any], Any]) -> Any:
+    def method(self: Tensor, other: Any) -> Any:
+        if other is None or isinstance(other, (str, bytes, dict, set)):
+            return NotImplemented
+        return compare(self._value, other._value if isinstance(other, Tensor) else other)
+
+    return method
+
+
+def _method(function: Callable[..., Any], name: str) -> Any:
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+        return function(self, *args, **kwargs)
+
+    method.__name__ = name
+    method.__qualname__ = f"Tensor.{name}"
+    method.__doc__ = f"``{getattr(function, '__name__', name)}`` of this tensor: NumPy's array method of this name."
+    return method
+
+
+def _install() -> None:
+    """Give Tensor NumPy's operators and array methods."""
+    for name, ufunc, compute in [
+            ("add", np.add, operator.add), ("sub", np.subtract, operator.sub), ("mul", np.multiply, operator.mul),
+            ("truediv", np.divide, operator.truediv), ("pow", np.power, operator.pow),
+            ("mod", np.remainder, operator.mod), ("floordiv", np.floor_divide, operator.floordiv)]:
+        method, reflected = _binary(ufunc, compute)
+        setattr(Tensor, f"__{name}__", method)
+        setattr(Tensor, f"__r{name}__", reflected)
+    for name, compare in [("lt", operator.lt), ("le", operator.le), ("gt", operator.gt), ("ge", operator.ge),
+                          ("eq", operator.eq), ("ne", operator.ne)]:
+        setattr(Tensor, f"__{name}__", _comparison(compare))
+    for name, ufunc in [("neg", np.negative), ("pos", np.positive), ("abs", np.absolute)]:
+        setattr(Tensor, f"__{name}__", _method(ufunc, f"__{name}__"))
+    for name, function in _ops.METHODS.items():
+        setattr(Tensor, name, _method(function, name))
+    Tensor.__matmul__ = lambda self, other: np.matmul(self, other)  # type: ignore[attr-defined]  # as those above
+    Tensor.__rmatmul__ = lambda self, other: np.matmul(other, self)  # type: ignore[attr-defined]  # as those above
+    Tensor.__divmod__ = lambda self, other: (self // other, self % other)  # type: ignore[attr-defined]  # as above
+    Tensor.__rdivmod__ = lambda self, other: (other // self, other % self)  # type: ignore[attr-defined]  # as above
+
+
+_install()

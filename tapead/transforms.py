@@ -1,0 +1,551 @@
+"""JAX's and HIPS autograd's way to ask for derivatives: functions of functions.
+
+Each transform lets fresh tensors stand in for its arguments, records the function once and sweeps. They nest in any
+order, to any depth: a tensor that an outer transform tracks is linked to its stand-in by the identity, and where a
+result still depends on anything tracked outside, the sweep itself is recorded.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .containers import Rebuild, flatten
+from .modes import enable_grad, is_grad_enabled
+from .sweeps import check_alive, cone, forward, reverse
+from .tape import Entry, Leaf
+from .tensor import Tensor, watch
+
+__all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "linearize", "value_and_grad", "vjp"]
+
+Function = Callable[..., Any]
+Positions = int | Sequence[int]
+
+
+class Recording:
+    """A function recorded at a point: what every transform starts from.
+
+    Attributes
+    ----------
+    inputs : list of Tensor
+        The stand-ins for the differentiable arguments, flattened.
+    outputs : list
+        The function's results, flattened; those that depend on no input may be plain.
+    order : list of Entry
+        The cone of the outputs down to the inputs.
+    nested : bool
+        Whether something tracked outside takes part, so that derivatives have to be differentiable themselves.
+    """
+
+    __slots__ = ("name", "inputs", "rebuild_inputs", "outputs", "rebuild_outputs", "auxiliary", "order", "nested",
+                 "enabled", "from_tensor")
+
+    def __init__(self, name: str, function: Function, args: Sequence[Any], kwargs: dict[str, Any],
+                 positions: Sequence[int], has_aux: bool = False) -> None:
+        self.name = name
+        self.enabled = enabled = is_grad_enabled()
+        values, rebuild = flatten(tuple([args[position] for position in positions]))
+        values = [_differentiable(value, name, function) for value in values]
+        self.rebuild_inputs: Rebuild = rebuild
+        self.from_tensor = [isinstance(value, Tensor) for value in values]
+        if enabled:
+            self.inputs = [watch(value) for value in values]
+            result = self._run(function, args, kwargs, positions)
+        else:
+            with enable_grad():
+                self.inputs = [watch(_plain(value)) for value in values]
+                result = self._run(function, args, kwargs, positions)
+        self.auxiliary = None
+        if has_aux:
+            if not (isinstance(result, tuple) and len(result) == 2):
+                raise TypeError(f"{name}: with has_aux=True {_called(function)} must return (value, auxiliary), not "
+                                f"{type(result).__name__}")
+            result, self.auxiliary = result
+        self.outputs, self.rebuild_outputs = flatten(result)
+        for output in self.outputs:
+            _check_output(output, name, function)
+        stops: set[Any] = {stand_in._entry for stand_in in self.inputs}
+        self.order = cone([entry for entry in map(_entry, self.outputs) if entry is not None], stops)
+        foreign = Leaf in map(type, self.order)
+        if foreign:
+            check_alive(self.order)
+        self.nested = enabled and (foreign or any(stop.parents for stop in stops))
+
+    def _run(self, function: Function, args: Sequence[Any], kwargs: dict[str, Any], positions: Sequence[int]) -> Any:
+        replaced = list(args)
+        for position, stand_in in zip(positions, self.rebuild_inputs(self.inputs), strict=True):
+            replaced[position] = stand_in
+        return function(*replaced, **kwargs)
+
+    def hand_out(self, results: Iterable[Any]) -> list[Any]:
+        """Results as the caller gets them: plain, unless tensors came in or something outside is differentiated too."""
+        keep = self.nested or any(self.from_tensor)
+        return [value if keep or not isinstance(value, Tensor) else value._value for value in results]
+
+    @property
+    def out(self) -> Any:
+        """The function's result."""
+        return self.rebuild_outputs(self.hand_out(self.outputs))
+
+    def pull(self, cotangents: Sequence[Any], *, keep: bool) -> list[Any]:
+        """The cotangents of the inputs, flattened, from those of the outputs; zeros for an unused input."""
+        seeds = [(output._entry, cotangent) for output, cotangent in zip(self.outputs, cotangents, strict=True)
+                 if _entry(output) is not None]
+        record = self.enabled and (self.nested or any(map(_entry, cotangents)))
+        freed_by = None if keep or record or self.nested else self.name
+        found = reverse(self.order.copy() if keep else self.order, seeds, record=record, freed_by=freed_by)
+        results = []
+        held = {id(cotangent) for _, cotangent in seeds}
+        for stand_in, from_tensor in zip(self.inputs, self.from_tensor, strict=True):
+            result = found.get(stand_in._entry)  # type: ignore[arg-type]  # a stand-in is tracked
+            results.append(_own(result, stand_in, held, from_tensor))
+        return results
+
+    def push(self, tangents: Sequence[Any]) -> list[Any]:
+        """The tangents of the outputs, flattened, from those of the inputs; zeros for a constant output."""
+        record = self.enabled and (self.nested or any(map(_entry, tangents)))
+        known: dict[Entry, Any] = dict(zip((stand_in._entry for stand_in in self.inputs), tangents, strict=True))  # type: ignore[arg-type]  # as in pull
+        forward(self.order, known, record=record)
+        held = set(map(id, tangents))
+        keep = any(self.from_tensor)
+        return [_own(known.get(_entry(output)), output, held, keep) for output in self.outputs]  # type: ignore[arg-type]  # None is never a key
+
+
+def _entry(value: Any) -> Entry | None:
+    return value._entry if isinstance(value, Tensor) else None
+
+
+def _plain(value: Any) -> Any:
+    return value._value if isinstance(value, Tensor) else value
+
+
+def _called(function: Function) -> str:
+    return getattr(function, "__name__", repr(function))
+
+
+def _differentiable(value: Any, name: str, function: Function) -> Any:
+    """An argument as something to differentiate in: a floating-point array or number, or a tensor of such."""
+    kind = value.__class__
+    if kind is float or kind is int:
+        return np.float64(value)
+    if kind is complex:
+        return np.complex128(value)
+    dtype = getattr(value, "dtype", None)
+    if not isinstance(value, (Tensor, np.ndarray, np.generic)) or dtype is None:
+        raise TypeError(f"{name}: {_called(function)} cannot be differentiated in an argument of type "
+                        f"{type(value).__name__}; expected numbers, arrays, or tuples, lists and dicts of them")
+    if dtype.kind not in "fc":
+        raise TypeError(f"{name}: {_called(function)} cannot be differentiated in an array of dtype {dtype} (shape "
+                        f"{value.shape}); cast it, x.astype(float)")
+    return value
+
+
+def _check_output(output: Any, name: str, function: Function) -> None:
+    if isinstance(output, (Tensor, np.ndarray, np.generic)):
+        if output.dtype.kind in "fciub":
+            return
+    elif isinstance(output, (bool, int, float, complex)):
+        return
+    raise TypeError(f"{name}: {_called(function)} returned {type(output).__name__}; expected numbers, arrays, or tuples, "
+                    "lists and dicts of them")
+
+
+def _own(result: Any, like: Any, held: set[int], as_tensor: bool) -> Any:
+    """A derivative as the caller's own: zeros where there is none, never memory that something else can see."""
+    value = np.asarray(_plain(like))
+    if isinstance(result, Tensor):
+        if result._entry is not None:
+            return result
+        result = result._value
+    if result is None:
+        dtype = value.dtype if value.dtype.kind in "fc" else np.float64
+        result = np.zeros(value.shape, dtype)[()]
+    elif result.__class__ is np.ndarray:
+        if id(result) in held or result.base is not None or not result.flags.writeable:
+            result = result.copy()
+        held.add(id(result))
+    if as_tensor:
+        wrapped = object.__new__(Tensor)
+        wrapped._value = result
+        wrapped._entry = None
+        return wrapped
+    return result
+
+
+def _positions(argnums: Positions, args: Sequence[Any], name: str, function: Function) -> list[int]:
+    wanted = [argnums] if isinstance(argnums, int) else list(argnums)
+    for position in wanted:
+        if not -len(args) <= position < len(args):
+            raise TypeError(f"{name}: argnums={argnums!r}, but {_called(function)} was called with {len(args)} positional "
+                            "arguments")
+    return [position % len(args) for position in wanted]
+
+
+def _scalar_output(recording: Recording, function: Function) -> Any:
+    """The one number that a gradient is of."""
+    if len(recording.outputs) != 1:
+        raise TypeError(f"{recording.name}: {_called(function)} must return one number, it returned "
+                        f"{len(recording.outputs)} values; use jacobian or vjp (or has_aux=True for extra results)")
+    output = recording.outputs[0]
+    if np.shape(output) != ():
+        if output.size != 1:
+            raise TypeError(f"{recording.name}: {_called(function)} must return one number, it returned shape "
+                            f"{output.shape}; use jacobian or vjp, or reduce it, for instance by .sum()")
+    if np.iscomplexobj(_plain(output)):
+        raise TypeError(f"{recording.name}: {_called(function)} must return a real number, it returned a complex one; "
+                        "differentiate its real or imaginary part, or use vjp")
+    return output
+
+
+def value_and_grad(f: Function, argnums: Positions = 0, has_aux: bool = False) -> Function:
+    """A function that returns the value of `f` and its gradient.
+
+    Parameters
+    ----------
+    f : callable
+        Returns one real number (or with `has_aux` a pair of that and anything).
+    argnums : int or sequence of int
+        Which positional arguments to differentiate in. Each may be a number, an array, or nested tuples, lists and dicts.
+    has_aux : bool
+        Whether `f` returns ``(value, auxiliary)``.
+
+    Returns
+    -------
+    callable
+        ``(value, gradient)``, or ``((value, auxiliary), gradient)``; the gradient has the structure, shapes and dtypes of
+        the argument, as a tuple of such where `argnums` is a sequence.
+
+    Raises
+    ------
+    TypeError
+        If `f` does not return one real number, or an argument is not floating-point or complex.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tapead as ta
+    >>> ta.value_and_grad(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
+    (np.float64(5.0), array([2., 4.]))
+    """
+
+    @functools.wraps(f)
+    def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
+        recording = Recording("value_and_grad", f, args, kwargs, _positions(argnums, args, "value_and_grad", f), has_aux)
+        output = _scalar_output(recording, f)
+        gradient = _gradient(recording, output, argnums)
+        value = recording.out
+        if has_aux:
+            leaves, rebuild = flatten(recording.auxiliary)
+            return (value, rebuild(recording.hand_out(leaves))), gradient
+        return value, gradient
+
+    return value_and_gradient
+
+
+def grad(f: Function, argnums: Positions = 0) -> Function:
+    """A function that returns the gradient of `f`.
+
+    Parameters
+    ----------
+    f : callable
+        Returns one real number.
+    argnums : int or sequence of int
+        Which positional arguments to differentiate in.
+
+    Returns
+    -------
+    callable
+        Takes the arguments of `f`; see :func:`value_and_grad`.
+
+    Raises
+    ------
+    TypeError
+        If `f` does not return one real number, or an argument is not floating-point or complex.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tapead as ta
+    >>> ta.grad(np.sin)(0.0)
+    np.float64(1.0)
+    >>> ta.grad(ta.grad(lambda x, y: x**3 * y))(2.0, 1.0)
+    np.float64(12.0)
+    """
+
+    @functools.wraps(f)
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        recording = Recording("grad", f, args, kwargs, _positions(argnums, args, "grad", f))
+        return _gradient(recording, _scalar_output(recording, f), argnums)
+
+    return gradient
+
+
+def _gradient(recording: Recording, output: Any, argnums: Positions) -> Any:
+    value = _plain(output)
+    seed = _ONE if value.__class__ is np.float64 else np.ones_like(value)[()]
+    results = recording.rebuild_inputs(recording.pull([seed], keep=False))
+    return results[0] if isinstance(argnums, int) else results
+
+
+_ONE = np.float64(1.0)
+
+
+def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
+    """The value of `f` and its vector-Jacobian product (reverse mode).
+
+    Parameters
+    ----------
+    f : callable
+        Takes `primals`; returns arrays or nested containers of them.
+    *primals : arrays, numbers or containers of them
+        The point.
+
+    Returns
+    -------
+    out : as `f` returns it
+    vjp_fn : callable
+        ``vjp_fn(cotangent)`` takes what has the structure and shapes of `out` and returns a tuple with the cotangent of
+        each primal. It may be called any number of times.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tapead as ta
+    >>> out, vjp_fn = ta.vjp(lambda x: x**2, np.array([1.0, 2.0]))
+    >>> vjp_fn(np.array([1.0, 10.0]))
+    (array([ 2., 40.]),)
+    """
+    recording = Recording("vjp", f, primals, {}, range(len(primals)))
+
+    def vjp_fn(cotangent: Any) -> tuple[Any, ...]:
+        given, _ = flatten(cotangent)
+        seeds = _matching(given, recording.outputs, "vjp", "cotangent", "output")
+        return recording.rebuild_inputs(recording.pull(seeds, keep=True))  # type: ignore[no-any-return]  # of a tuple
+
+    return recording.out, vjp_fn
+
+
+def jvp(f: Function, primals: Any, tangents: Any) -> tuple[Any, Any]:
+    """The value of `f` and its Jacobian-vector product (forward mode).
+
+    Parameters
+    ----------
+    f : callable
+        Takes ``*primals``; returns arrays or nested containers of them.
+    primals, tangents : tuple or list
+        The point and the direction: the same structure and shapes. A bare array stands for a tuple of one.
+
+    Returns
+    -------
+    out, tangent_out : as `f` returns it
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tapead as ta
+    >>> ta.jvp(np.sin, (0.0,), (2.0,))
+    (np.float64(0.0), np.float64(2.0))
+    """
+    out, push = linearize(f, *_as_tuple(primals))
+    return out, push(*_as_tuple(tangents))
+
+
+def linearize(f: Function, *primals: Any) -> tuple[Any, Function]:
+    """The value of `f` and its derivative at a point as a linear function (forward mode, recorded once).
+
+    Parameters
+    ----------
+    f : callable
+        Takes `primals`; returns arrays or nested containers of them.
+    *primals : arrays, numbers or containers of them
+        The point.
+
+    Returns
+    -------
+    out : as `f` returns it
+    jvp_fn : callable
+        ``jvp_fn(*tangents)``, the tangents having the structure and shapes of `primals`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tapead as ta
+    >>> out, jvp_fn = ta.linearize(lambda x: x**2, np.array([1.0, 2.0]))
+    >>> jvp_fn(np.array([1.0, 0.5]))
+    array([2., 2.])
+    """
+    recording = Recording("jvp", f, primals, {}, range(len(primals)))
+
+    def jvp_fn(*tangents: Any) -> Any:
+        given, _ = flatten(tangents)
+        return recording.rebuild_outputs(
+            recording.push(_matching(given, recording.inputs, "jvp", "tangent", "primal")))
+
+    return recording.out, jvp_fn
+
+
+def _as_tuple(values: Any) -> tuple[Any, ...]:
+    return tuple(values) if isinstance(values, (tuple, list)) else (values,)
+
+
+def _matching(given: Sequence[Any], expected: Sequence[Any], name: str, what: str, of: str) -> list[Any]:
+    """Cotangents or tangents checked against what they belong to, and cast to its dtype."""
+    if len(given) != len(expected):
+        raise ValueError(f"{name}: {len(given)} {what}s were given for {len(expected)} {of}s")
+    results = []
+    for position, (value, like) in enumerate(zip(given, expected, strict=True)):
+        if not isinstance(value, Tensor):
+            value = np.asarray(value)
+        dtype = np.asarray(_plain(like)).dtype
+        if value.shape != np.shape(_plain(like)):
+            raise ValueError(f"{name}: {what} {position} has shape {value.shape}, its {of} has shape "
+                             f"{np.shape(_plain(like))}")
+        if value.dtype.kind == "c" and dtype.kind == "f" or value.dtype.kind not in "fciub":
+            raise TypeError(f"{name}: {what} {position} has dtype {value.dtype}, its {of} has dtype {dtype}")
+        if value.dtype != dtype and dtype.kind in "fc":
+            value = value.astype(dtype)
+        results.append(value if isinstance(value, Tensor) else value[()])
+    return results
+
+
+def jacobian(f: Function, argnums: Positions = 0, mode: str = "auto") -> Function:
+    """A function that returns the full Jacobian of `f`.
+
+    Parameters
+    ----------
+    f : callable
+        Returns arrays or nested containers of them.
+    argnums : int or sequence of int
+        Which positional arguments to differentiate in.
+    mode : {"auto", "fwd", "rev"}
+        One forward sweep per input element, one reverse sweep per output element, or whichever are fewer.
+
+    Returns
+    -------
+    callable
+        An array of shape ``output.shape + input.shape``; for containers, the structure of the output with the structure of
+        the input in the place of each leaf.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tapead as ta
+    >>> ta.jacobian(lambda x: x[0] * x)(np.array([2.0, 3.0]))
+    array([[4., 0.],
+           [3., 2.]])
+    """
+    if mode not in ("auto", "fwd", "rev"):
+        raise ValueError(f"jacobian: mode must be 'auto', 'fwd' or 'rev', not {mode!r}")
+
+    @functools.wraps(f)
+    def jacobian_of_f(*args: Any, **kwargs: Any) -> Any:
+        recording = Recording("jacobian", f, args, kwargs, _positions(argnums, args, "jacobian", f))
+        columns = sum(stand_in.size for stand_in in recording.inputs)
+        rows = sum(np.size(_plain(output)) for output in recording.outputs)
+        forwards = mode == "fwd" or (mode == "auto" and columns <= rows)
+        blocks = _by_columns(recording) if forwards else _by_rows(recording)
+        one = isinstance(argnums, int)
+        return recording.rebuild_outputs(
+            [recording.rebuild_inputs(row)[0] if one else recording.rebuild_inputs(row) for row in blocks])
+
+    return jacobian_of_f
+
+
+def _basis(values: Sequence[Any]) -> Iterable[list[Any]]:
+    """Every unit vector of the space of `values`, as a list of arrays of their shapes and dtypes."""
+    zeros = [np.zeros(np.shape(value), value.dtype if value.dtype.kind in "fc" else float) for value in values]
+    for position, zero in enumerate(zeros):
+        for place in np.ndindex(zero.shape):
+            unit = zero.copy()
+            unit[place] = 1
+            yield [*(other[()] for other in zeros[:position]), unit[()], *(other[()] for other in zeros[position + 1:])]
+
+
+def _by_columns(recording: Recording) -> list[list[Any]]:
+    pushed = [recording.push(unit) for unit in _basis([_plain(stand_in) for stand_in in recording.inputs])]
+    blocks = []
+    for position, output in enumerate(recording.outputs):
+        row, start = [], 0
+        for stand_in in recording.inputs:
+            columns = [tangents[position] for tangents in pushed[start:start + stand_in.size]]
+            start += stand_in.size
+            row.append(_stacked(columns, np.shape(_plain(output)), stand_in, last=True))
+        blocks.append(row)
+    return blocks
+
+
+def _by_rows(recording: Recording) -> list[list[Any]]:
+    outputs = [np.asarray(_plain(output)) for output in recording.outputs]
+    pulled = [recording.pull(unit, keep=True) for unit in _basis(outputs)]
+    blocks, start = [], 0
+    for output in outputs:
+        rows = pulled[start:start + output.size]
+        start += output.size
+        blocks.append([_stacked([row[position] for row in rows], output.shape, stand_in, last=False)
+                       for position, stand_in in enumerate(recording.inputs)])
+    return blocks
+
+
+def _stacked(parts: Sequence[Any], output_shape: tuple[int, ...], stand_in: Tensor, last: bool) -> Any:
+    """Columns (`last`) or rows of a Jacobian put together to shape ``output_shape + input shape``."""
+    shape = output_shape + stand_in.shape
+    if not parts:
+        return np.zeros(shape, stand_in.dtype)
+    stacked = np.stack(parts, axis=-1 if last else 0)
+    return np.reshape(stacked, shape)[()] if shape == () else np.reshape(stacked, shape)
+
+
+def hessian(f: Function, argnums: Positions = 0) -> Function:
+    """A function that returns the Hessian of `f` (forward over reverse).
+
+    Parameters
+    ----------
+    f : callable
+        Returns one real number.
+    argnums : int or sequence of int
+        Which positional arguments to differentiate in.
+
+    Returns
+    -------
+    callable
+        An array of shape ``x.shape + x.shape``; nested structures as for :func:`jacobian` of the gradient.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tapead as ta
+    >>> ta.hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 3.0]))
+    array([[6., 2.],
+           [2., 0.]])
+    """
+    return jacobian(grad(f, argnums), argnums, mode="fwd")
+
+
+def hvp(f: Function, primals: Any, vectors: Any) -> Any:
+    """The product of the Hessian of `f` with vectors (forward over reverse): about the cost of two gradients.
+
+    Parameters
+    ----------
+    f : callable
+        Takes ``*primals``; returns one real number.
+    primals, vectors : tuple or list, or one array
+        The point and the direction: the same structure and shapes.
+
+    Returns
+    -------
+    tuple, or one array
+        As `primals` was given.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tapead as ta
+    >>> ta.hvp(lambda x: np.sum(x**3), (np.array([1.0, 2.0]),), (np.array([1.0, 1.0]),))
+    (array([ 6., 12.]),)
+    """
+    point = _as_tuple(primals)
+    _, products = jvp(grad(f, tuple(range(len(point)))), point, _as_tuple(vectors))
+    return products if isinstance(primals, (tuple, list)) else products[0]
