@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .sweeps import check_alive, cone, downstream, reverse
+from .sweeps import cone, downstream, reverse
 from .tape import Entry, Leaf, user_frame
 from .tensor import Tensor, _wrap, tensor
 
@@ -18,12 +18,10 @@ def backward(output: Tensor, gradient: Any, retain_graph: bool | None, create_gr
     """Add the gradient of `output` to the leaves it depends on; see :meth:`Tensor.backward`."""
     root, seed = _seed(output, gradient, "backward", "this tensor", create_graph)
     keep = create_graph if retain_graph is None else retain_graph
-    order = cone([root], set())
-    check_alive(order)
-    found = reverse(order, [(root, seed)], record=create_graph, freed_by=None if keep else _caller("backward()"))
+    found = reverse([(root, seed)], record=create_graph, freed_by=None if keep else _caller("backward()"))
     for entry, cotangent in found.items():
         leaf = entry.tensor() if isinstance(entry, Leaf) and hasattr(entry, "tensor") else None
-        if leaf is not None:
+        if leaf is not None and leaf.requires_grad:  # it may have been told otherwise since
             if leaf.grad is None:
                 leaf.grad = _handed_out(cotangent)
             elif create_graph:
@@ -82,11 +80,10 @@ def gradients(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph:
                                "tapead.tensor(..., requires_grad=True)")
         targets.append(value._entry)
     keep = create_graph if retain_graph is None else retain_graph
-    # The cone goes on past the inputs: one input may be computed from another.
-    order = cone([root for root, _ in seeds], set())
-    check_alive(order)
     asked = set(targets)
-    found = reverse(order, seeds, record=create_graph, only=downstream(order, asked), asked=asked,
+    # The cone goes on past the inputs: one input may be computed from another.
+    useful = downstream(cone([root for root, _ in seeds], set()), asked)
+    found = reverse(seeds, record=create_graph, only=useful, asked=asked,
                     freed_by=None if keep else _caller("gradients()"))
     values: list[Tensor | None] = []
     for position, entry in enumerate(targets):
@@ -117,16 +114,20 @@ def _seed(output: Any, gradient: Any, function: str, which: str, record: bool) -
             raise RuntimeError(f"{function}: {which} has shape {value.shape}; give the cotangent of that shape, as "
                                "gradient= (or grad_outputs=), or reduce to one number, for instance by .sum()")
         return output._entry, np.ones_like(value)[()]
-    cotangent = gradient if record and isinstance(gradient, Tensor) else tensor(gradient)._value
+    cotangent = gradient if record and getattr(gradient, "requires_grad", False) else tensor(gradient)._value
     if cotangent.shape != value.shape:
         raise RuntimeError(f"{function}: the gradient given for {which} has shape {cotangent.shape}, the output "
                            f"{value.shape}")
+    if cotangent.dtype.kind == "c" and value.dtype.kind != "c":
+        raise TypeError(f"{function}: the gradient given for {which} is complex, the output {value.dtype}")
     return output._entry, cotangent.astype(value.dtype) if cotangent.dtype != value.dtype else cotangent
 
 
 def _handed_out(cotangent: Any) -> Tensor:
-    """A cotangent as a tensor of the user's own: it shares memory with nothing else."""
-    return cotangent if isinstance(cotangent, Tensor) else _wrap(np.array(cotangent)[()], None)
+    """A cotangent as a tensor of the user's own: it shares memory with nothing else, though it may share a history."""
+    if isinstance(cotangent, Tensor):
+        return _wrap(np.array(cotangent._value)[()], cotangent._entry)
+    return _wrap(np.array(cotangent)[()], None)
 
 
 def _caller(function: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-__all__ = ["flatten", "map_structure"]
+__all__ = ["flatten", "flatten_like", "map_structure"]
 
 Rebuild = Callable[[Iterable[Any]], Any]
 
@@ -29,6 +29,42 @@ def flatten(container: Any) -> tuple[list[Any], Rebuild]:
     return leaves, lambda new: _put_together(shape, iter(new))
 
 
+def flatten_like(container: Any, pattern: Any) -> list[Any]:
+    """The leaves of `container` in the order of the leaves of `pattern`, whose structure it has to have.
+
+    Dicts are matched by key. Whatever stands in the place of a leaf of `pattern` is a leaf.
+
+    Raises
+    ------
+    ValueError
+        If the structures differ.
+
+    Examples
+    --------
+    >>> flatten_like({"b": 2.0, "a": 1.0}, {"a": 0, "b": 0})
+    [1.0, 2.0]
+    """
+    if isinstance(pattern, dict):
+        if not isinstance(container, dict) or container.keys() != pattern.keys():
+            raise ValueError(f"expected a dict with the keys {list(pattern)}, got {_described(container)}")
+        pairs = [(container[key], part) for key, part in pattern.items()]
+    elif isinstance(pattern, (tuple, list)):
+        if not isinstance(container, (tuple, list)) or len(container) != len(pattern):
+            raise ValueError(f"expected a {type(pattern).__name__} of {len(pattern)}, got {_described(container)}")
+        pairs = list(zip(container, pattern, strict=True))
+    else:
+        return [container]
+    return [leaf for value, part in pairs for leaf in flatten_like(value, part)]
+
+
+def _described(container: Any) -> str:
+    if isinstance(container, dict):
+        return f"a dict with the keys {list(container)}"
+    if isinstance(container, (tuple, list)):
+        return f"a {type(container).__name__} of {len(container)}"
+    return f"a single {type(container).__name__}"
+
+
 def map_structure(function: Callable[[Any], Any], container: Any) -> Any:
     """`container` with `function` applied to every leaf.
 
@@ -45,8 +81,8 @@ def _take_apart(container: Any, leaves: list[Any]) -> Any:
     """Append the leaves; return what makes the container again from an iterator of leaves, or None for a leaf."""
     if isinstance(container, dict):
         shapes = [_take_apart(value, leaves) for value in container.values()]
-        keys, kind = list(container), type(container)
-        return shapes, lambda parts: kind(zip(keys, parts, strict=True))
+        # A copy keeps what a subclass of dict knows besides its items, such as a default.
+        return shapes, lambda parts: _refilled(container.copy(), parts)
     if isinstance(container, (tuple, list)):
         shapes = [_take_apart(value, leaves) for value in container]
         if hasattr(container, "_fields"):
@@ -54,6 +90,12 @@ def _take_apart(container: Any, leaves: list[Any]) -> Any:
         return shapes, type(container)
     leaves.append(container)
     return None
+
+
+def _refilled(container: Any, parts: Iterable[Any]) -> Any:
+    for key, part in zip(list(container), parts, strict=True):
+        container[key] = part
+    return container
 
 
 def _put_together(shape: Any, leaves: Any) -> Any:

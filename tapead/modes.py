@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Generator
 from contextvars import Token
 from typing import Any, TypeVar
 
-from .tape import Tape, recording_tape, reset_current_tape, set_current_tape, start_tape
+from .tape import Scope, recording_scope, reset_current_scope, set_current_scope, start_scope
 
 __all__ = ["enable_grad", "is_grad_enabled", "no_grad", "set_grad_enabled"]
 
@@ -16,7 +17,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 def is_grad_enabled() -> bool:
     """Whether operations on tensors are recorded here (in this thread and this asynchronous task)."""
-    return recording_tape() is not None
+    return recording_scope() is not None
 
 
 class set_grad_enabled:  # noqa: N801 -- PyTorch's name for a context manager that also acts when called
@@ -41,20 +42,20 @@ class set_grad_enabled:  # noqa: N801 -- PyTorch's name for a context manager th
 
     def __init__(self, mode: bool) -> None:
         self.mode = bool(mode)
-        self._tokens: list[Token[Tape]] = []
+        self._tokens: list[Token[Scope]] = []
         if self._at_once:
             self._enter()
 
     def _enter(self) -> None:
-        mode = start_tape()
-        self._tokens.append(set_current_tape(mode if mode.enabled == self.mode else mode.twin))
+        scope = start_scope()
+        self._tokens.append(set_current_scope(scope if scope.enabled == self.mode else scope.twin))
 
     def __enter__(self) -> None:
         if not (self._at_once and len(self._tokens) == 1):
             self._enter()
 
     def __exit__(self, *error: object) -> None:
-        reset_current_tape(self._tokens.pop())
+        reset_current_scope(self._tokens.pop())
 
     def __call__(self, function: _Function) -> _Function:
         """Use as a decorator: `function` runs with this setting."""
@@ -63,11 +64,43 @@ class set_grad_enabled:  # noqa: N801 -- PyTorch's name for a context manager th
         mode = self.mode
 
         @functools.wraps(function)
-        def wrapped(*args: Any, **kwargs: Any) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
             with _scoped(mode):
                 return function(*args, **kwargs)
 
-        return wrapped  # type: ignore[return-value]  # functools.wraps keeps the signature, mypy cannot see it
+        @functools.wraps(function)
+        def generate(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+            return (yield from _stepped(function(*args, **kwargs), mode))
+
+        @functools.wraps(function)
+        async def wait(*args: Any, **kwargs: Any) -> Any:
+            with _scoped(mode):
+                return await function(*args, **kwargs)
+
+        if inspect.isgeneratorfunction(function):
+            return generate  # type: ignore[return-value]  # functools.wraps keeps the signature, mypy cannot see it
+        return wait if inspect.iscoroutinefunction(function) else call  # type: ignore[return-value]  # as above
+
+
+def _stepped(generator: Generator[Any, Any, Any], mode: bool) -> Generator[Any, Any, Any]:
+    """A generator that runs with a setting of its own, which its caller does not see between the steps."""
+    resume: Callable[[Any], Any] = generator.send
+    value: Any = None
+    while True:
+        try:
+            with _scoped(mode):
+                result = resume(value)
+        except StopIteration as stop:
+            return stop.value
+        try:
+            value = yield result
+            resume = generator.send
+        except GeneratorExit:
+            with _scoped(mode):
+                generator.close()
+            raise
+        except BaseException as error:
+            value, resume = error, generator.throw
 
 
 class _scoped(set_grad_enabled):  # noqa: N801 -- see its base

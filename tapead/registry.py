@@ -124,6 +124,10 @@ class Primitive:
 
     def __call__(self, *inputs: Any, **attrs: Any) -> Any:
         """Apply to arrays, numbers, tensors, or any type that defines ``__tapead_primitive__``."""
+        for key, value in attrs.items():
+            if hasattr(type(value), "__tapead_primitive__"):
+                raise TypeError(f"{self.name}: argument {key!r} was given by keyword, which makes it an attribute that is not "
+                                "differentiated in; give it by position, or detach it")
         for value in inputs:
             interpret = getattr(type(value), "__tapead_primitive__", None)
             if interpret is not None:
@@ -367,6 +371,8 @@ def override_gradient(rules: Mapping[str, Rule]) -> Iterator[None]:
     ------
     LookupError
         If there is no such primitive.
+    ValueError
+        If the primitive has no rule, or was declared not differentiable.
     TypeError
         If a rule does not take exactly one argument.
 
@@ -379,7 +385,11 @@ def override_gradient(rules: Mapping[str, Rule]) -> Iterator[None]:
     7.0
     """
     for name, rule in rules.items():
-        _check_rule(lookup(name), rule)
+        target = lookup(name)
+        if not target.differentiable or target.rule is None:
+            raise ValueError(f"{name!r} has no rule to override: it is not recorded. Make a primitive of your own with the "
+                             "same kernel, with @tapead.primitive, and give that a rule")
+        _check_rule(target, rule)
     token = _overrides.set({**_overrides.get(), **rules})
     try:
         yield

@@ -10,14 +10,15 @@ A sweep that is recorded (for higher derivatives) hands the rules tensors in pla
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from heapq import heappop, heappush, heapreplace
 from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
 from .registry import Linear, Primitive, current_overrides
-from .tape import Entry
+from .tape import Entry, Leaf
 from .tensor import Tensor, _wrap
 
 __all__ = ["cone", "forward", "reverse"]
@@ -65,101 +66,138 @@ def downstream(order: Sequence[Entry], sources: set[Entry]) -> set[Entry]:
     return reached
 
 
-def check_alive(order: Iterable[Entry]) -> None:
-    """Raise if an earlier sweep has freed one of these entries."""
-    for entry in order:
-        if entry.inputs is None:
-            raise RuntimeError(f"this graph was freed by {entry.attrs['freed by']}; pass retain_graph=True there to sweep "
-                               f"it again ({entry!r} recorded at {entry.where})")
+def reverse(seeds: Iterable[tuple[Entry, Any]], *, record: bool = False, stops: Collection[Entry] = (),
+            asked: Collection[Entry] = (), only: Collection[Entry] | None = None,
+            freed_by: str | None = None) -> dict[Entry, Any]:
+    """Carry cotangents from outputs back to the leaves.
 
-
-def reverse(order: list[Entry], seeds: Iterable[tuple[Entry, Any]], *, record: bool = False,
-            only: set[Entry] | None = None, asked: Iterable[Entry] = (), freed_by: str | None = None) -> dict[Entry, Any]:
-    """Carry cotangents from outputs back to whatever `order` ends in.
+    Entries are taken in falling order of their index, so that all contributions to one are in before its turn. The next
+    is usually the parent of the last, and only what has to wait goes through a heap.
 
     Parameters
     ----------
-    order : list of Entry
-        What :func:`cone` returned; used up.
     seeds : iterable of (Entry, cotangent)
         One per output.
     record : bool
         Hand the rules tensors, so that the result can be differentiated again.
-    only : set of Entry, optional
-        Entries outside this set receive nothing.
-    asked : set of Entry, optional
-        Entries inside the cone whose cotangents are wanted too.
+    stops : collection of Entry
+        Where to go no further.
+    asked : collection of Entry
+        Entries on the way whose cotangents are wanted too.
+    only : collection of Entry, optional
+        Entries outside this collection receive nothing.
     freed_by : str, optional
         Free each entry once it is passed, and remember this text as the reason.
 
     Returns
     -------
     dict
-        The cotangents of the leaves and stops of the cone that were reached, and of those `asked` for.
+        The cotangents of the leaves and stops that were reached, and of the entries `asked` for.
+
+    Raises
+    ------
+    RuntimeError
+        If an earlier sweep has freed an entry.
     """
     cotangents: dict[Entry, Any] = {}
     results: dict[Entry, Any] = {}
+    waiting: list[tuple[int, Entry]] = []
     overrides = current_overrides()
+    special = bool(overrides or asked or stops)
+    freed = None if freed_by is None else {"freed by": freed_by}
     careful = False
     # Anything invalid (0 · inf, inf - inf) trips the hardware flag, and only that operation is then redone with care.
     with np.errstate(divide="ignore", over="ignore", under="ignore", invalid="raise"):
-        for entry, seed in seeds:
-            _accumulate(cotangents, entry, seed)
-        pop = cotangents.pop
-        while order:
-            entry = order.pop()
-            cotangent = pop(entry, None)
-            if cotangent is None:
-                continue
+        for root, seed in seeds:
+            if root not in cotangents and root.__class__ is not Leaf:
+                heappush(waiting, (-root.index, root))
+            _accumulate(cotangents, root, seed)
+        following: Entry | None = None
+        arriving: Any = None
+        while True:
+            # Next is the parent just reached, its cotangent in hand, unless something recorded later is waiting.
+            if following is None:
+                if not waiting:
+                    break
+                entry = heappop(waiting)[1]
+                cotangent = cotangents.pop(entry)
+            elif waiting and waiting[0][0] < -following.index:
+                cotangents[following] = arriving
+                entry = heapreplace(waiting, (-following.index, following))[1]
+                cotangent = cotangents.pop(entry)
+            else:
+                entry = following
+                cotangent = arriving
+            following = None
             primitive = entry.primitive
             rule = primitive.rule
-            if rule is None:
-                results[entry] = cotangent
-                continue
-            if asked and entry in asked:
-                results[entry] = cotangent
-            if overrides:
+            if special:
+                if entry in asked or entry in stops:
+                    results[entry] = cotangent
+                    if entry in stops or (only is not None and only.isdisjoint(entry.parents)):
+                        continue
                 rule = overrides.get(primitive.name, rule)
-            op = Op(entry) if record else entry
+            if entry.inputs is None:
+                raise _was_freed(entry)
             try:
-                partials = rule(op)
+                partials = rule(Op(entry) if record else entry)  # type: ignore[misc]  # only leaves have none
             except FloatingPointError:
                 with np.errstate(invalid="ignore"):
-                    partials = rule(op)
+                    partials = rule(Op(entry) if record else entry)  # type: ignore[misc]  # as above
             parents = entry.parents
             if partials.__class__ is not tuple:
-                partials = (partials,)
+                partials = tuple(partials) if isinstance(partials, list) else (partials,)
             if len(partials) != len(parents):
                 raise _wrong_arity(primitive, partials, parents)
-            for parent, partial in zip(parents, partials):  # noqa: B905 -- the lengths have just been compared
+            number = cotangent.__class__ is _float64 and not careful
+            position = -1
+            for parent in parents:  # a counter costs half of what zip does
+                position += 1
                 if parent is None or (only is not None and parent not in only):
                     continue
-                value = parent.output
-                if partial.__class__ is _float64 and cotangent.__class__ is _float64 and not careful:
+                partial = partials[position]
+                kind = partial.__class__
+                if number and (kind is _float64 or kind is float):
                     try:
                         product = cotangent * partial
                     except FloatingPointError:
-                        product = _pull(cotangent, partial, True)
+                        product = _times(cotangent, partial)
+                elif kind is int and partial:
+                    product = cotangent if partial == 1 else cotangent * partial
                 else:
-                    if partial.__class__ is not int:
-                        if callable(partial) and partial.__class__ is not Tensor:
-                            partial = _call(partial)
-                        if not careful and _masks(primitive, partial, parent):
-                            careful = True
+                    if kind is not Linear and callable(partial):
+                        # Held twice, as a partial is that the rule's tuple holds: `_pull` counts the references.
+                        called = partial = _call(partial)  # noqa: F841 -- the second reference
+                    if not careful and primitive.masks and _meets_nan(parent):
+                        careful = True
                     product = _pull(cotangent, partial, careful)
                     if product is None:
                         if partial is None:
-                            raise _not_differentiable(primitive, entry, parent)
-                        continue
-                if product.__class__ is not value.__class__ or product.__class__ is not _float64:
+                            raise _not_differentiable(primitive, entry, position)
+                        product = np.zeros_like(_plain(cotangent))[()]  # it takes part all the same: zero, not nothing
+                value = parent.output
+                if product.__class__ is not _float64 or value.__class__ is not _float64:
+                    if value is None:
+                        raise _was_freed(parent)
                     if product.shape != value.shape or product.dtype != value.dtype:
                         product = _fit(product, value, primitive)
-                if parent in cotangents:
-                    _accumulate(cotangents, parent, product)
+                if parent is following:
+                    arriving = _sum(arriving, product)
+                elif parent in cotangents:
+                    if number:
+                        cotangents[parent] = _sum(cotangents[parent], product)
+                    else:
+                        _accumulate(cotangents, parent, product)
+                elif following is None and parent.__class__ is not Leaf:
+                    following = parent
+                    arriving = product
                 else:
                     cotangents[parent] = product
-            if freed_by is not None:
-                entry.free(freed_by)
+                    if parent.__class__ is not Leaf:  # a leaf needs no turn: its cotangent is a result
+                        heappush(waiting, (-parent.index, parent))
+            if freed is not None:
+                entry.inputs = entry.output = None  # type: ignore[assignment]  # marks a freed entry
+                entry.attrs = freed
     results.update(cotangents)
     return results
 
@@ -191,6 +229,8 @@ def forward(order: Sequence[Entry], tangents: dict[Entry, Any], *, record: bool 
                 continue
             if overrides:
                 rule = overrides.get(primitive.name, rule)
+            if entry.inputs is None:
+                raise _was_freed(entry)
             op = Op(entry) if record else entry
             try:
                 partials = rule(op)
@@ -198,20 +238,20 @@ def forward(order: Sequence[Entry], tangents: dict[Entry, Any], *, record: bool 
                 with np.errstate(invalid="ignore"):
                     partials = rule(op)
             if partials.__class__ is not tuple:
-                partials = (partials,)
+                partials = tuple(partials) if isinstance(partials, list) else (partials,)
             if len(partials) != len(parents):
                 raise _wrong_arity(primitive, partials, parents)
             total = None
-            for parent, partial in zip(parents, partials):  # noqa: B905 -- the lengths have just been compared
+            for position, (parent, partial) in enumerate(zip(parents, partials, strict=True)):
                 tangent = None if parent is None else tangents.get(parent)
                 if tangent is None:
                     continue
-                if callable(partial) and partial.__class__ is not Tensor:
+                if callable(partial):
                     partial = _call(partial)
                 product = _push(tangent, partial)
                 if product is None:
                     if partial is None:
-                        raise _not_differentiable(primitive, entry, parent)
+                        raise _not_differentiable(primitive, entry, position)
                     continue
                 total = product if total is None else _sum(total, product)
             if total is not None:
@@ -231,8 +271,10 @@ def _pull(cotangent: Any, partial: Any, careful: bool) -> Any:
         return _linear(partial.adjoint, cotangent)
     if partial is None:
         return None
-    if kind is not float:
-        letter = partial.dtype.kind
+    if kind is complex:
+        partial = partial.conjugate()
+    elif kind is not float:
+        letter = _letter(partial)
         if letter == "c":
             partial = np.conj(partial)
         elif letter == "b":
@@ -253,14 +295,25 @@ def _push(tangent: Any, partial: Any) -> Any:
         return _linear(partial.apply, tangent)
     if partial is None:
         return None
-    if kind is not float and partial.dtype.kind == "b":
+    if kind is not float and kind is not complex and _letter(partial) == "b":
         return _mask(tangent, partial)
     return _times(tangent, partial)
 
 
+def _letter(partial: Any) -> str:
+    """What kind of numbers a partial holds."""
+    if partial.__class__ is bool:
+        return "b"
+    try:
+        return partial.dtype.kind  # type: ignore[no-any-return]  # of whatever array type it is
+    except AttributeError:
+        raise TypeError(f"a derivative rule returned {partial!r} for an input; an entry is a number, an array, "
+                        "tapead.Linear, None, or a function without arguments that returns one of these") from None
+
+
 def _mask(value: Any, keep: Any) -> Any:
     """`value` where `keep` is true and exactly zero elsewhere; None for nothing at all."""
-    if keep.shape == ():
+    if np.shape(keep) == ():
         return value if keep else None
     return np.where(keep, value, np.zeros((), value.dtype))
 
@@ -311,14 +364,12 @@ def _call(partial: Any) -> Any:
             return partial()
 
 
-def _masks(primitive: Primitive, partial: Any, parent: Entry) -> bool:
-    """Whether this step throws NaNs of its operand away, so that partials further back may be NaN times zero.
+def _meets_nan(parent: Entry) -> bool:
+    """Whether what a selection reads from holds NaNs, so that partials further back may be NaN times zero.
 
-    NaNs are quiet: no flag tells of them. So where a selection meets a NaN, the rest of the sweep is careful.
+    NaNs are quiet: no flag tells of them. So the rest of the sweep is careful then.
     """
-    if not primitive.masks or parent.primitive.rule is None:
-        return False
-    return bool(np.any(np.isnan(parent.output)))
+    return parent.primitive.rule is not None and bool(np.any(np.isnan(parent.output)))
 
 
 def _plain(value: Any) -> Any:
@@ -340,7 +391,7 @@ def _fit(cotangent: Any, value: Any, primitive: Primitive) -> Any:
                 cotangent.shape[axis] if axis in stretched else length for axis, length in enumerate(shape, extra)):
             raise ValueError(f"the rule of {primitive.name!r} made a cotangent of shape {cotangent.shape} for an input of "
                              f"shape {shape}")
-        cotangent = np.sum(cotangent, axis=axes, keepdims=True)
+        cotangent = _linear(lambda c: np.sum(c, axis=axes, keepdims=True), cotangent)
         if cotangent.shape != shape:
             cotangent = np.reshape(cotangent, shape)
         if shape == () and cotangent.__class__ is np.ndarray:
@@ -398,9 +449,8 @@ def _references(partial: Any) -> int:
 def _count_fresh() -> int:
     """How many references an array has inside `_pull` when only the rule's result tuple holds it."""
     partials = (np.empty(1),)
-    for _, partial in zip((None,), partials):  # noqa: B007, B905 -- the very shape of the loop in `reverse`
-        return _references(partial)
-    raise AssertionError
+    partial = partials[0]  # as in `reverse`
+    return _references(partial)
 
 
 _FRESH = _count_fresh()
@@ -409,14 +459,18 @@ _FRESH = _count_fresh()
 # ---------------------------------------------------------------------- errors
 
 
+def _was_freed(entry: Entry) -> RuntimeError:
+    return RuntimeError(f"this graph was freed by {entry.attrs['freed by']}; pass retain_graph=True there to sweep it again "
+                        f"({entry!r} recorded at {entry.where})")
+
+
 def _wrong_arity(primitive: Primitive, partials: Sequence[Any], parents: Sequence[Any]) -> TypeError:
     return TypeError(f"the rule of {primitive.name!r} returned {len(partials)} entries for {len(parents)} inputs")
 
 
-def _not_differentiable(primitive: Primitive, entry: Entry, parent: Entry) -> NotImplementedError:
-    position = entry.parents.index(parent)
+def _not_differentiable(primitive: Primitive, entry: Entry, position: int) -> NotImplementedError:
     names = primitive.argument_names
     which = f"{names[position]!r}" if position < len(names) else f"number {position}"
     return NotImplementedError(f"{primitive.name}: no derivative with respect to argument {which} "
-                               f"(shape {np.shape(parent.output)}), recorded at {entry.where}; use x.detach() there to "
+                               f"(shape {np.shape(entry.inputs[position])}), recorded at {entry.where}; use x.detach() there to "
                                "treat it as a constant")

@@ -15,14 +15,16 @@ import sys
 from collections.abc import Iterator
 from contextvars import ContextVar
 from types import CodeType, FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from .registry import Primitive
 
+_E = TypeVar("_E", bound="Entry")
+
 __all__ = ["Entry", "Leaf", "Tape", "tape"]
 
-_next_index = itertools.count().__next__
+next_index = itertools.count().__next__
 _by_index = operator.attrgetter("index")
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
@@ -56,21 +58,20 @@ class Entry:
         The place in the order of recording; a parent's index is smaller than its children's.
     """
 
-    __slots__ = ("primitive", "inputs", "parents", "output", "attrs", "index", "tape", "code", "instruction",
+    __slots__ = ("primitive", "inputs", "parents", "output", "attrs", "index", "scope", "code", "instruction",
                  "__weakref__")
 
-    def __init__(self, primitive: Primitive, inputs: tuple[Any, ...], parents: tuple[Entry | None, ...], output: Any,
-                 attrs: dict[str, Any], tape: Tape, frame: FrameType) -> None:
-        self.primitive = primitive
-        self.inputs = inputs
-        self.parents = parents
-        self.output = output
-        self.attrs = attrs
-        self.index = _next_index()
-        self.tape = tape
-        # A code object and an instruction number keep no local variable of the user's alive, as the frame would.
-        self.code: CodeType | None = frame.f_code
-        self.instruction = frame.f_lasti
+    # No __init__: it would be a third of the cost of recording. `record` and the two fast paths of Tensor set these.
+    primitive: Primitive
+    inputs: tuple[Any, ...]
+    parents: tuple[Entry | None, ...]
+    output: Any
+    attrs: dict[str, Any]
+    index: int
+    scope: Scope
+    # A code object and an instruction number keep no local variable of the user's alive, as the frame would.
+    code: CodeType
+    instruction: int
 
     @property
     def name(self) -> str:
@@ -83,10 +84,8 @@ class Entry:
         return tuple((parent, 0) for parent in self.parents)
 
     @property
-    def source(self) -> tuple[str, int] | None:
+    def source(self) -> tuple[str, int]:
         """File name and line number of the user's call that recorded this entry."""
-        if self.code is None:
-            return None
         for start, end, line in self.code.co_lines():
             if start <= self.instruction < end and line is not None:
                 return self.code.co_filename, line
@@ -94,15 +93,9 @@ class Entry:
 
     @property
     def where(self) -> str:
-        """The source as people read it, ``model.py:12``; empty where it is unknown."""
-        source = self.source
-        return "" if source is None else f"{os.path.basename(source[0])}:{source[1]}"
-
-    def free(self, by: str) -> None:
-        """Let go of the values; a later sweep reports `by`, the call that freed them."""
-        self.inputs = None  # type: ignore[assignment]  # None marks a freed entry: no flag to keep in step with
-        self.output = None
-        self.attrs = {"freed by": by}
+        """The source as people read it, ``model.py:12``."""
+        file, line = self.source
+        return f"{os.path.basename(file)}:{line}"
 
     def __repr__(self) -> str:
         return f"<{self.name}>"
@@ -117,6 +110,74 @@ class Leaf(Entry):
     def name(self) -> str:
         """PyTorch's name for the node that adds to ``.grad``."""
         return "AccumulateGrad"
+
+
+class Scope:
+    """Where entries are being recorded: a thread's tape, or within it the run of a function that is transformed.
+
+    The scope notices when an operation takes in an entry from outside of it. That is how a transform knows, without
+    walking the graph, that its result depends on something tracked outside and so must be differentiable itself.
+
+    Attributes
+    ----------
+    enabled : bool
+        Whether to record at all.
+    tape : Tape or None
+        The tape of the thread; None before its first use.
+    outer : Scope or None
+        The scope around this one.
+    foreign : bool
+        Whether an entry from outside was taken in.
+    """
+
+    __slots__ = ("enabled", "tape", "outer", "foreign", "_twin")
+
+    def __init__(self, tape: Tape | None, outer: Scope | None = None, enabled: bool = True) -> None:
+        self.enabled = enabled
+        self.tape = tape
+        self.outer = outer
+        self.foreign = False
+        self._twin: Scope | None = None
+
+    @property
+    def twin(self) -> Scope:
+        """This scope with recording switched off, or on again."""
+        if self._twin is None:
+            self._twin = Scope(self.tape, self.outer, not self.enabled)
+            self._twin._twin = self
+        return self._twin
+
+    def take_in(self, parent: Entry) -> None:
+        """Note that an operation in this scope has `parent`, of another scope, as an input."""
+        owner: Scope | None = parent.scope
+        around = set()
+        while owner is not None:
+            around.add(owner)
+            owner = owner.outer
+        scope: Scope | None = self
+        while scope is not None and scope not in around:
+            scope.foreign = True
+            scope = scope.outer
+
+
+def record(primitive: Primitive, inputs: tuple[Any, ...], parents: tuple[Entry | None, ...], output: Any,
+           attrs: dict[str, Any], scope: Scope, kind: type[_E] = Entry) -> _E:  # type: ignore[assignment]  # mypy #3737
+    """A new entry, attributed to the line of the user's that is being executed."""
+    entry = kind()
+    entry.primitive = primitive
+    entry.inputs = inputs
+    entry.parents = parents
+    entry.output = output
+    entry.attrs = attrs
+    entry.index = next_index()
+    entry.scope = scope
+    frame = user_frame()
+    entry.code = frame.f_code
+    entry.instruction = frame.f_lasti
+    for parent in parents:
+        if parent is not None and parent.scope is not scope:
+            scope.take_in(parent)
+    return entry
 
 
 class Tape:
@@ -136,19 +197,9 @@ class Tape:
     ['sin', 'multiply']
     """
 
-    __slots__ = ("enabled", "twin")
-
-    def __init__(self) -> None:
-        self.enabled = True
-        # The same tape while recording is switched off: switching is then one assignment to a context variable.
-        self.twin = Tape.__new__(Tape)
-        self.twin.enabled = False
-        self.twin.twin = self
-
     def _living(self) -> list[Entry]:
-        found = [thing for thing in gc.get_objects() if isinstance(thing, Entry) and hasattr(thing, "tape")]
-        recording = self if self.enabled else self.twin
-        return sorted((entry for entry in found if entry.tape is recording), key=_by_index)
+        found = [thing for thing in gc.get_objects() if isinstance(thing, Entry) and hasattr(thing, "scope")]
+        return sorted((entry for entry in found if entry.scope.tape is self), key=_by_index)
 
     def __iter__(self) -> Iterator[Entry]:
         return iter([entry for entry in self._living() if not isinstance(entry, Leaf)])
@@ -224,31 +275,29 @@ def _brief(value: Any) -> str:
 
 
 # What a context sees before it records for the first time: `enabled` is false, so that the fast path leaves it.
-_unstarted = Tape.__new__(Tape)
-_unstarted.enabled = False
-_unstarted.twin = _unstarted
+_unstarted = Scope(None, enabled=False)
 
-_current: ContextVar[Tape] = ContextVar("tapead tape", default=_unstarted)
-current_tape = _current.get
-set_current_tape = _current.set
-reset_current_tape = _current.reset
+_current: ContextVar[Scope] = ContextVar("tapead scope", default=_unstarted)
+current_scope = _current.get
+set_current_scope = _current.set
+reset_current_scope = _current.reset
 
 
-def start_tape() -> Tape:
-    """This context's tape or its switched-off twin, made at first use."""
-    mode = current_tape()
-    if mode is _unstarted:
-        mode = Tape()
-        set_current_tape(mode)
-    return mode
+def start_scope() -> Scope:
+    """The current scope; the first call in a thread makes that thread's tape."""
+    scope = current_scope()
+    if scope is _unstarted:
+        scope = Scope(Tape())
+        set_current_scope(scope)
+    return scope
 
 
-def recording_tape() -> Tape | None:
-    """The tape to record on, or None while recording is switched off."""
-    mode = current_tape()
-    if not mode.enabled:
-        mode = start_tape()
-    return mode if mode.enabled else None
+def recording_scope() -> Scope | None:
+    """The scope to record in, or None while recording is switched off."""
+    scope = current_scope()
+    if not scope.enabled:
+        scope = start_scope()
+    return scope if scope.enabled else None
 
 
 def tape() -> Tape:
@@ -268,5 +317,6 @@ def tape() -> Tape:
     v0 = input...
     v1 = multiply(v0, v0)...
     """
-    mode = start_tape()
-    return mode if mode.enabled else mode.twin
+    found = start_scope().tape
+    assert found is not None  # only the scope of a context that has not started has none
+    return found

@@ -12,7 +12,7 @@ import numpy as np
 
 from . import ops as _ops  # registers the primitives that the operators below stand for
 from .registry import FUNCTIONS, PRIMITIVES, UFUNCS, Primitive
-from .tape import Entry, Leaf, current_tape, recording_tape, start_tape, user_frame
+from .tape import Entry, Leaf, current_scope, next_index, record, recording_scope, start_scope
 
 if TYPE_CHECKING:
     from .hints import Operand
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["Tensor", "array", "tensor"]
 
 _getframe = sys._getframe
-_new = object.__new__
 #: Operand types that go to an operator as they are.
 _NUMBERS = frozenset([float, int, np.float64, np.float32])
 _SCALARS = (bool, int, float, complex, np.generic)
@@ -195,7 +194,7 @@ class Tensor:
             if self.dtype.kind not in "fc":
                 raise TypeError(f"only floating-point and complex tensors can require a gradient; this one has dtype "
                                 f"{self.dtype}: use tapead.tensor(x, dtype=float, requires_grad=True)")
-            self._entry = _leaf(self._value, user_frame())
+            self._entry = _leaf(self._value)
             self._entry.tensor = weakref.ref(self)
         return self
 
@@ -234,10 +233,12 @@ class Tensor:
         Raises
         ------
         RuntimeError
-            If the tensor requires a gradient.
+            If the tensor is a leaf that requires a gradient.
         """
-        if self._entry is not None and recording_tape() is not None:
-            raise RuntimeError("x.zero_() on a tensor that requires a gradient; use x.detach() or tapead.no_grad()")
+        if isinstance(self._entry, Leaf) and recording_scope() is not None:
+            raise RuntimeError("x.zero_() on a leaf that requires a gradient; use x.detach() or tapead.no_grad()")
+        if not self.is_leaf:  # zeros depend on nothing
+            self._entry = None
         self.data = np.zeros_like(self._value)
         return self
 
@@ -245,23 +246,11 @@ class Tensor:
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if method == "__call__" and not kwargs:
+            fast = _UNARY.get(ufunc)
+            if fast is not None:
+                return fast(self, 2)
             primitive = UFUNCS.get(ufunc)
             if primitive is not None:
-                if len(inputs) == 1:
-                    # One call deep for the commonest case; everything else takes the general way below.
-                    value = self._value
-                    output = ufunc(value)
-                    parent = self._entry
-                    if parent is None or not primitive.differentiable:
-                        return _untracked(output)
-                    tape = current_tape()
-                    if not tape.enabled and not start_tape().enabled:
-                        return _wrap(output, None)
-                    result = _new(Tensor)
-                    result._value = output
-                    result._entry = Entry(primitive, (value,), (parent,), output, _NO_ATTRS, current_tape(),
-                                          _getframe(1))
-                    return result
                 return apply(primitive, inputs, _NO_ATTRS)
         return _ops.call_ufunc(ufunc, method, inputs, kwargs)
 
@@ -288,6 +277,12 @@ class Tensor:
     # ------------------------------------------------------------------ Python's protocols
 
     __hash__ = object.__hash__
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if not self.is_leaf:
+            raise RuntimeError("only leaves can be copied or pickled, this tensor is the result of "
+                               f"{self._entry!r}; use x.detach()")
+        return tensor, (self._value, None, self.requires_grad)
 
     def __len__(self) -> int:
         if self.ndim == 0:
@@ -354,7 +349,7 @@ _NO_ATTRS: dict[str, Any] = {}
 
 
 def _wrap(value: Any, entry: Entry | None) -> Tensor:
-    result = _new(Tensor)
+    result = Tensor()
     result._value = value
     result._entry = entry
     return result
@@ -365,9 +360,9 @@ def _untracked(output: Any) -> Any:
     return _wrap(output, None) if output.dtype.kind in "fc" else output
 
 
-def _leaf(value: Any, frame: Any) -> Leaf:
-    mode = start_tape()
-    return Leaf(_MISSING, (), (), value, _NO_ATTRS, mode if mode.enabled else mode.twin, frame)
+def _leaf(value: Any) -> Leaf:
+    scope = start_scope()
+    return record(_MISSING, (), (), value, _NO_ATTRS, scope if scope.enabled else scope.twin, Leaf)
 
 
 def watch(value: Any) -> Tensor:
@@ -380,7 +375,7 @@ def watch(value: Any) -> Tensor:
         if value._entry is not None:
             return apply(PRIMITIVES["positive"], (value,), _NO_ATTRS)  # type: ignore[no-any-return]  # it is tracked
         value = value._value
-    return _wrap(value, _leaf(value, user_frame()))
+    return _wrap(value, _leaf(value))
 
 
 def operand(value: Any, primitive: Primitive) -> Any:
@@ -396,7 +391,7 @@ def operand(value: Any, primitive: Primitive) -> Any:
     if isinstance(value, np.ndarray) and value.dtype.kind in "fciub":
         return value
     if isinstance(value, _SCALARS):
-        return value
+        return np.bool_(value) if value.__class__ is bool else value
     if _contains_tensor(value):
         raise TypeError(f"{primitive.name}: a list with tensors in it is not an array; use tapead.array([...])")
     array = np.asarray(value)
@@ -417,15 +412,15 @@ def apply(primitive: Primitive, inputs: tuple[Any, ...], attrs: dict[str, Any]) 
     if not isinstance(output, (np.ndarray, np.generic)):
         output = np.asarray(output)[()]
     parents = tuple([value._entry if isinstance(value, Tensor) else None for value in inputs])
-    if not primitive.differentiable or parents.count(None) == len(parents):
+    if not primitive.differentiable or parents.count(None) == len(parents) or output.dtype.kind not in "fc":
         return _untracked(output)
-    tape = recording_tape()
-    if tape is None:
+    scope = recording_scope()
+    if scope is None:
         return _wrap(output, None)
     if primitive.rule is None:
         raise NotImplementedError(f"primitive {primitive.name!r} has no derivative rule; register one with "
                                   f"@tapead.RegisterGradient({primitive.name!r})")
-    return _wrap(output, Entry(primitive, values, parents, output, attrs, tape, user_frame()))
+    return _wrap(output, record(primitive, values, parents, output, attrs, scope))
 
 
 def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
@@ -507,12 +502,60 @@ def array(values: Any, dtype: Any = None) -> Any:
     return result if dtype is None else result.astype(dtype)
 
 
-# ---------------------------------------------------------------------- operators
+# ---------------------------------------------------------------------- fast paths
+#
+# What `apply` does, in one function call for the commonest cases: a ufunc of one tensor, and an operator between a tensor
+# and a tensor or Python number. Long tapes of scalars are made by nothing else.
+
+
+def _unary(ufunc: np.ufunc) -> Callable[..., Any]:
+    """`ufunc` of a tensor without the detour through NumPy; of anything else it is `ufunc` itself."""
+    primitive = UFUNCS[ufunc]
+
+    def function(x: Any, /, depth: int = 1) -> Any:
+        if x.__class__ is not Tensor:
+            return ufunc(x)
+        value = x._value
+        parent = x._entry
+        result = Tensor()
+        result._value = output = ufunc(value)
+        if parent is None:
+            result._entry = None
+            return result
+        scope = current_scope()
+        if not scope.enabled:
+            scope = start_scope()
+            if not scope.enabled:
+                result._entry = None
+                return result
+        result._entry = entry = Entry()
+        entry.primitive = primitive
+        entry.inputs = (value,)
+        entry.parents = (parent,)
+        entry.output = output
+        entry.attrs = _NO_ATTRS
+        entry.index = next_index()
+        entry.scope = scope
+        frame = _getframe(depth)
+        entry.code = frame.f_code
+        entry.instruction = frame.f_lasti
+        if parent.scope is not scope:
+            scope.take_in(parent)
+        return result
+
+    function.__name__ = function.__qualname__ = ufunc.__name__
+    return function
+
+
+_UNARY = {ufunc: _unary(ufunc) for ufunc, primitive in UFUNCS.items() if ufunc.nin == 1 and primitive.differentiable}
+
 
 
 def _binary(ufunc: np.ufunc, compute: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
     """The two methods, ``x ∘ y`` and ``y ∘ x``, of an operator that records `ufunc`'s primitive."""
     primitive = UFUNCS[ufunc]
+    if not primitive.differentiable:
+        return lambda self, other: _general(ufunc, self, other), lambda self, other: _general(ufunc, other, self)
 
     def method(self: Tensor, other: Operand) -> Tensor:
         value = self._value
@@ -526,19 +569,32 @@ def _binary(ufunc: np.ufunc, compute: Callable[[Any, Any], Any]) -> tuple[Any, A
             other_parent = None
         else:
             return _general(ufunc, self, other)
-        result = _new(Tensor)
+        result = Tensor()
         result._value = output = compute(value, other_value)
         if parent is None and other_parent is None:
             result._entry = None
             return result
-        tape = current_tape()
-        if not tape.enabled:
-            tape = start_tape()
-            if not tape.enabled:
+        scope = current_scope()
+        if not scope.enabled:
+            scope = start_scope()
+            if not scope.enabled:
                 result._entry = None
                 return result
-        result._entry = Entry(primitive, (value, other_value), (parent, other_parent), output, _NO_ATTRS, tape,
-                              _getframe(1))
+        result._entry = entry = Entry()
+        entry.primitive = primitive
+        entry.inputs = (value, other_value)
+        entry.parents = (parent, other_parent)
+        entry.output = output
+        entry.attrs = _NO_ATTRS
+        entry.index = next_index()
+        entry.scope = scope
+        frame = _getframe(1)
+        entry.code = frame.f_code
+        entry.instruction = frame.f_lasti
+        if parent is not None and parent.scope is not scope:
+            scope.take_in(parent)
+        if other_parent is not None and other_parent.scope is not scope:
+            scope.take_in(other_parent)
         return result
 
     def reflected(self: Tensor, other: Operand) -> Tensor:
@@ -546,12 +602,10 @@ def _binary(ufunc: np.ufunc, compute: Callable[[Any, Any], Any]) -> tuple[Any, A
             return _general(ufunc, other, self)
         value = self._value
         parent = self._entry
-        result = _new(Tensor)
-        result._value = output = compute(other, value)
-        tape = None if parent is None else recording_tape()
-        result._entry = None if tape is None else Entry(primitive, (other, value), (None, parent), output, _NO_ATTRS,
-                                                        tape, _getframe(1))
-        return result
+        output = compute(other, value)
+        scope = None if parent is None else recording_scope()
+        return _wrap(output, None if scope is None else record(primitive, (other, value), (None, parent), output,
+                                                               _NO_ATTRS, scope))
 
     return method, reflected
 
@@ -588,7 +642,7 @@ def _install() -> None:
     for name, ufunc, compute in [
             ("add", np.add, operator.add), ("sub", np.subtract, operator.sub), ("mul", np.multiply, operator.mul),
             ("truediv", np.divide, operator.truediv), ("pow", np.power, operator.pow),
-            ("mod", np.remainder, operator.mod), ("floordiv", np.floor_divide, operator.floordiv)]:
+            ("mod", np.remainder, operator.mod)]:
         method, reflected = _binary(ufunc, compute)
         setattr(Tensor, f"__{name}__", method)
         setattr(Tensor, f"__r{name}__", reflected)
@@ -599,10 +653,9 @@ def _install() -> None:
         setattr(Tensor, f"__{name}__", _method(ufunc, f"__{name}__"))
     for name, function in _ops.METHODS.items():
         setattr(Tensor, name, _method(function, name))
-    Tensor.__matmul__ = lambda self, other: np.matmul(self, other)  # type: ignore[attr-defined]  # as those above
-    Tensor.__rmatmul__ = lambda self, other: np.matmul(other, self)  # type: ignore[attr-defined]  # as those above
-    Tensor.__divmod__ = lambda self, other: (self // other, self % other)  # type: ignore[attr-defined]  # as above
-    Tensor.__rdivmod__ = lambda self, other: (other // self, other % self)  # type: ignore[attr-defined]  # as above
+    for name, ufunc in [("floordiv", np.floor_divide), ("matmul", np.matmul), ("divmod", np.divmod)]:
+        setattr(Tensor, f"__{name}__", lambda self, other, ufunc=ufunc: _general(ufunc, self, other))
+        setattr(Tensor, f"__r{name}__", lambda self, other, ufunc=ufunc: _general(ufunc, other, self))
 
 
 _install()

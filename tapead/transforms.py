@@ -13,11 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from .containers import Rebuild, flatten
-from .modes import enable_grad, is_grad_enabled
-from .sweeps import check_alive, cone, forward, reverse
-from .tape import Entry, Leaf
-from .tensor import Tensor, watch
+from .containers import Rebuild, flatten, flatten_like, map_structure
+from .sweeps import cone, downstream, forward, reverse
+from .tape import Entry, Scope, reset_current_scope, set_current_scope, start_scope
+from .tensor import Tensor, _wrap, watch
 
 __all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "linearize", "value_and_grad", "vjp"]
 
@@ -34,69 +33,92 @@ class Recording:
         The stand-ins for the differentiable arguments, flattened.
     outputs : list
         The function's results, flattened; those that depend on no input may be plain.
-    order : list of Entry
-        The cone of the outputs down to the inputs.
+    foreign : bool
+        Whether something tracked outside took part.
     nested : bool
-        Whether something tracked outside takes part, so that derivatives have to be differentiable themselves.
+        Whether it did and recording was on there: then derivatives have to be differentiable themselves.
     """
 
-    __slots__ = ("name", "inputs", "rebuild_inputs", "outputs", "rebuild_outputs", "auxiliary", "order", "nested",
-                 "enabled", "from_tensor")
+    __slots__ = ("name", "inputs", "rebuild_inputs", "outputs", "rebuild_outputs", "auxiliary", "foreign",
+                 "nested", "enabled", "from_tensor", "_order")
 
     def __init__(self, name: str, function: Function, args: Sequence[Any], kwargs: dict[str, Any],
-                 positions: Sequence[int], has_aux: bool = False) -> None:
+                 positions: Sequence[int], has_aux: bool = False, lasting: bool = False) -> None:
         self.name = name
-        self.enabled = enabled = is_grad_enabled()
+        around = start_scope()
+        self.enabled = around.enabled
         values, rebuild = flatten(tuple([args[position] for position in positions]))
         values = [_differentiable(value, name, function) for value in values]
         self.rebuild_inputs: Rebuild = rebuild
         self.from_tensor = [isinstance(value, Tensor) for value in values]
-        if enabled:
-            self.inputs = [watch(value) for value in values]
-            result = self._run(function, args, kwargs, positions)
-        else:
-            with enable_grad():
-                self.inputs = [watch(_plain(value)) for value in values]
-                result = self._run(function, args, kwargs, positions)
+        scope = Scope(around.tape, around)
+        token = set_current_scope(scope)
+        try:
+            if lasting:  # the sweeps come later, when the caller may have changed his arrays
+                values = [value.copy() if isinstance(value, np.ndarray) else value for value in values]
+            self.inputs = [watch(value if around.enabled else _plain(value)) for value in values]
+            replaced = list(args)
+            for position, stand_in in zip(positions, rebuild(self.inputs), strict=True):
+                replaced[position] = stand_in
+            result = function(*replaced, **kwargs)
+        finally:
+            reset_current_scope(token)
         self.auxiliary = None
         if has_aux:
             if not (isinstance(result, tuple) and len(result) == 2):
                 raise TypeError(f"{name}: with has_aux=True {_called(function)} must return (value, auxiliary), not "
                                 f"{type(result).__name__}")
             result, self.auxiliary = result
+        self._order: list[Entry] | None = None
         self.outputs, self.rebuild_outputs = flatten(result)
         for output in self.outputs:
             _check_output(output, name, function)
-        stops: set[Any] = {stand_in._entry for stand_in in self.inputs}
-        self.order = cone([entry for entry in map(_entry, self.outputs) if entry is not None], stops)
-        foreign = Leaf in map(type, self.order)
-        if foreign:
-            check_alive(self.order)
-        self.nested = enabled and (foreign or any(stop.parents for stop in stops))
-
-    def _run(self, function: Function, args: Sequence[Any], kwargs: dict[str, Any], positions: Sequence[int]) -> Any:
-        replaced = list(args)
-        for position, stand_in in zip(positions, self.rebuild_inputs(self.inputs), strict=True):
-            replaced[position] = stand_in
-        return function(*replaced, **kwargs)
+        for entry in map(_entry, [*self.outputs, *flatten(self.auxiliary)[0]]):
+            if entry is not None and entry.scope is not scope:  # handed on from outside without any operation
+                scope.take_in(entry)
+        self.foreign = scope.foreign
+        self.nested = scope.foreign and around.enabled
 
     def hand_out(self, results: Iterable[Any]) -> list[Any]:
         """Results as the caller gets them: plain, unless tensors came in or something outside is differentiated too."""
-        keep = self.nested or any(self.from_tensor)
-        return [value if keep or not isinstance(value, Tensor) else value._value for value in results]
+        if self.nested:
+            return list(results)
+        as_tensor = any(self.from_tensor)
+        held = {id(_plain(stand_in)) for stand_in in self.inputs}
+        return [_own(value._value, value, held, as_tensor) if isinstance(value, Tensor) else value for value in results]
+
+    @property
+    def stops(self) -> set[Entry]:
+        """The entries of the inputs."""
+        return {stand_in._entry for stand_in in self.inputs}  # type: ignore[misc]  # a stand-in is tracked
+
+    @property
+    def order(self) -> list[Entry]:
+        """The cone of the outputs down to the inputs."""
+        if self._order is None:
+            self._order = cone([entry for entry in map(_entry, self.outputs) if entry is not None], self.stops)
+        return self._order
 
     @property
     def out(self) -> Any:
         """The function's result."""
         return self.rebuild_outputs(self.hand_out(self.outputs))
 
+    @property
+    def lasting_out(self) -> Any:
+        """The function's result, sharing no memory with the tape."""
+        return map_structure(lambda value: value.copy() if isinstance(value, np.ndarray) else value, self.out)
+
     def pull(self, cotangents: Sequence[Any], *, keep: bool) -> list[Any]:
         """The cotangents of the inputs, flattened, from those of the outputs; zeros for an unused input."""
         seeds = [(output._entry, cotangent) for output, cotangent in zip(self.outputs, cotangents, strict=True)
                  if _entry(output) is not None]
         record = self.enabled and (self.nested or any(map(_entry, cotangents)))
-        freed_by = None if keep or record or self.nested else self.name
-        found = reverse(self.order.copy() if keep else self.order, seeds, record=record, freed_by=freed_by)
+        if self.foreign:
+            # What lies outside is another transform's to sweep, and not ours to free.
+            found = reverse(seeds, record=record, stops=self.stops, only=downstream(self.order, self.stops))
+        else:
+            found = reverse(seeds, record=record, freed_by=None if keep or record else self.name)
         results = []
         held = {id(cotangent) for _, cotangent in seeds}
         for stand_in, from_tensor in zip(self.inputs, self.from_tensor, strict=True):
@@ -168,15 +190,18 @@ def _own(result: Any, like: Any, held: set[int], as_tensor: bool) -> Any:
             result = result.copy()
         held.add(id(result))
     if as_tensor:
-        wrapped = object.__new__(Tensor)
-        wrapped._value = result
-        wrapped._entry = None
-        return wrapped
+        return _wrap(result, None)
     return result
 
 
+def _is_one(argnums: Positions) -> bool:
+    return isinstance(argnums, (int, np.integer))
+
+
 def _positions(argnums: Positions, args: Sequence[Any], name: str, function: Function) -> list[int]:
-    wanted = [argnums] if isinstance(argnums, int) else list(argnums)
+    wanted: list[Any] = [argnums] if isinstance(argnums, (int, np.integer)) else list(argnums)
+    if len({position % len(args) for position in wanted if args}) < len(wanted) <= len(args):
+        raise TypeError(f"{name}: argnums={argnums!r} names an argument twice")
     for position in wanted:
         if not -len(args) <= position < len(args):
             raise TypeError(f"{name}: argnums={argnums!r}, but {_called(function)} was called with {len(args)} positional "
@@ -287,7 +312,7 @@ def _gradient(recording: Recording, output: Any, argnums: Positions) -> Any:
     value = _plain(output)
     seed = _ONE if value.__class__ is np.float64 else np.ones_like(value)[()]
     results = recording.rebuild_inputs(recording.pull([seed], keep=False))
-    return results[0] if isinstance(argnums, int) else results
+    return results[0] if _is_one(argnums) else results
 
 
 _ONE = np.float64(1.0)
@@ -318,14 +343,13 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
     >>> vjp_fn(np.array([1.0, 10.0]))
     (array([ 2., 40.]),)
     """
-    recording = Recording("vjp", f, primals, {}, range(len(primals)))
+    recording = Recording("vjp", f, primals, {}, range(len(primals)), lasting=True)
 
     def vjp_fn(cotangent: Any) -> tuple[Any, ...]:
-        given, _ = flatten(cotangent)
-        seeds = _matching(given, recording.outputs, "vjp", "cotangent", "output")
+        seeds = _matching(cotangent, recording.rebuild_outputs, recording.outputs, "vjp", "cotangent", "output")
         return recording.rebuild_inputs(recording.pull(seeds, keep=True))  # type: ignore[no-any-return]  # of a tuple
 
-    return recording.out, vjp_fn
+    return recording.lasting_out, vjp_fn
 
 
 def jvp(f: Function, primals: Any, tangents: Any) -> tuple[Any, Any]:
@@ -349,8 +373,9 @@ def jvp(f: Function, primals: Any, tangents: Any) -> tuple[Any, Any]:
     >>> ta.jvp(np.sin, (0.0,), (2.0,))
     (np.float64(0.0), np.float64(2.0))
     """
-    out, push = linearize(f, *_as_tuple(primals))
-    return out, push(*_as_tuple(tangents))
+    point = _as_tuple(primals)
+    recording = Recording("jvp", f, point, {}, range(len(point)))
+    return recording.out, _pushed(recording, _as_tuple(tangents))
 
 
 def linearize(f: Function, *primals: Any) -> tuple[Any, Function]:
@@ -377,24 +402,25 @@ def linearize(f: Function, *primals: Any) -> tuple[Any, Function]:
     >>> jvp_fn(np.array([1.0, 0.5]))
     array([2., 2.])
     """
-    recording = Recording("jvp", f, primals, {}, range(len(primals)))
+    recording = Recording("linearize", f, primals, {}, range(len(primals)), lasting=True)
+    return recording.lasting_out, lambda *tangents: _pushed(recording, tangents)
 
-    def jvp_fn(*tangents: Any) -> Any:
-        given, _ = flatten(tangents)
-        return recording.rebuild_outputs(
-            recording.push(_matching(given, recording.inputs, "jvp", "tangent", "primal")))
 
-    return recording.out, jvp_fn
+def _pushed(recording: Recording, tangents: tuple[Any, ...]) -> Any:
+    given = _matching(tangents, recording.rebuild_inputs, recording.inputs, recording.name, "tangent", "primal")
+    return recording.rebuild_outputs(recording.push(given))
 
 
 def _as_tuple(values: Any) -> tuple[Any, ...]:
     return tuple(values) if isinstance(values, (tuple, list)) else (values,)
 
 
-def _matching(given: Sequence[Any], expected: Sequence[Any], name: str, what: str, of: str) -> list[Any]:
-    """Cotangents or tangents checked against what they belong to, and cast to its dtype."""
-    if len(given) != len(expected):
-        raise ValueError(f"{name}: {len(given)} {what}s were given for {len(expected)} {of}s")
+def _matching(container: Any, rebuild: Rebuild, expected: Sequence[Any], name: str, what: str, of: str) -> list[Any]:
+    """Cotangents or tangents, flattened, checked against what they belong to and cast to its dtype."""
+    try:
+        given = flatten_like(container, rebuild(expected))
+    except ValueError as error:
+        raise ValueError(f"{name}: the {what}s have another structure than the {of}s: {error}") from None
     results = []
     for position, (value, like) in enumerate(zip(given, expected, strict=True)):
         if not isinstance(value, Tensor):
@@ -447,7 +473,7 @@ def jacobian(f: Function, argnums: Positions = 0, mode: str = "auto") -> Functio
         rows = sum(np.size(_plain(output)) for output in recording.outputs)
         forwards = mode == "fwd" or (mode == "auto" and columns <= rows)
         blocks = _by_columns(recording) if forwards else _by_rows(recording)
-        one = isinstance(argnums, int)
+        one = _is_one(argnums)
         return recording.rebuild_outputs(
             [recording.rebuild_inputs(row)[0] if one else recording.rebuild_inputs(row) for row in blocks])
 

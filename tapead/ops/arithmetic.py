@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,16 @@ _REAL = (-np.inf, np.inf)
 
 def is_complex(x: Any) -> bool:
     """Whether an array, number or tensor is complex."""
-    return np.iscomplexobj(getattr(x, "data", x)) if hasattr(x, "dtype") else isinstance(x, complex)
+    dtype = getattr(x, "dtype", None)
+    return isinstance(x, complex) if dtype is None else dtype.kind == "c"
+
+
+def holds_anywhere(condition: Any) -> bool:
+    """Whether a comparison's result is true for any element; for one number this costs next to nothing."""
+    return bool(condition) if condition.__class__ in _TRUTH else bool(np.any(condition))
+
+
+_TRUTH = frozenset([bool, np.bool])
 
 
 # ---------------------------------------------------------------------- sums and products
@@ -52,7 +63,15 @@ def _multiply(op: Any) -> Any:
 def _divide(op: Any) -> Any:
     """d (x / y) = dx / y - (x / y) / y dy"""
     y = op.inputs[1]
-    return lambda: 1 / y, lambda: -op.output / y
+    return lambda: _inverse(y), lambda: -op.output / y
+
+
+def _inverse(y: Any) -> Any:
+    """1 / y, infinite where y is a Python zero too"""
+    try:
+        return 1 / y
+    except ZeroDivisionError:
+        return np.divide(1.0, y)
 
 
 @RegisterGradient("negative")
@@ -89,25 +108,39 @@ ufunc_primitive(np.cbrt, sympy="sign(x)*Abs(x)**Rational(1, 3)", kinks="x")
 
 
 @RegisterGradient("power")
-@RegisterGradient("float_power")
 def _power(op: Any) -> Any:
     """d x^y = y x^(y-1) dx + x^y log(x) dy"""
     x, y = op.inputs
-    return lambda: _power_in_base(x, y), lambda: _power_in_exponent(x, y, op.output)
+    return lambda: _power_in_base(operator.pow, x, y), lambda: _power_in_exponent(x, y, op.output)
 
 
-def _power_in_base(x: Any, y: Any) -> Any:
-    """y x^(y-1), and 0 for y = 0 at any x"""
-    if y.__class__ is int or y.__class__ is float:
-        return 2 * x if y == 2 else y * x ** (y - 1) if y != 0 else 0
-    zero = y == 0
-    return y * x ** np.where(zero, 1, y - 1)
+@RegisterGradient("float_power")
+def _float_power(op: Any) -> Any:
+    """d x^y = y x^(y-1) dx + x^y log(x) dy, in double precision"""
+    x, y = op.inputs
+    return lambda: _power_in_base(np.float_power, x, y), lambda: _power_in_exponent(x, y, op.output)
+
+
+def _power_in_base(power: Callable[[Any, Any], Any], x: Any, y: Any) -> Any:
+    """y x^(y-1), and 0 for y = 0 at x = 0"""
+    if y.__class__ in _PYTHON_REALS:
+        if y == 2:
+            return 2 * x
+        return y * power(x, y - 1) if y != 0 else 0
+    exponent = y - 1.0
+    undefined = (y == 0) & (x == 0)
+    return y * power(x, np.where(undefined, 0, exponent) if holds_anywhere(undefined) else exponent)
+
+
+_PYTHON_REALS = frozenset([int, float])
 
 
 def _power_in_exponent(x: Any, y: Any, power: Any) -> Any:
     """x^y log(x); at x = 0 it is 0 for y > 0 and -inf for y <= 0"""
     zero = x == 0
-    return np.where(zero, np.where(np.real(y) > 0, 0.0, -np.inf), power * np.log(np.where(zero, 1, x)))
+    if not holds_anywhere(zero):
+        return power * np.log(x)
+    return np.where(zero, np.where(y > 0, 0.0, -np.inf), power * np.log(np.where(zero, 1, x)))
 
 
 @RegisterGradient("sqrt")
@@ -126,7 +159,7 @@ def _cbrt(op: Any) -> Any:
 
 ufunc_primitive(np.remainder, sympy="x - y*floor(x/y)", kinks="sin(pi*x/y)*y")
 ufunc_primitive(np.fmod, sympy="x - y*sign(x/y)*floor(Abs(x/y))", kinks="sin(pi*x/y)*y")
-for _ufunc in (np.floor_divide, np.floor, np.ceil, np.trunc, np.rint, np.sign, np.spacing, np.signbit):
+for _ufunc in (np.floor_divide, np.floor, np.ceil, np.trunc, np.rint, np.spacing, np.signbit):
     NotDifferentiable(ufunc_primitive(_ufunc).name)
 
 
@@ -141,7 +174,8 @@ def _remainder(op: Any) -> Any:
 def _fmod(op: Any) -> Any:
     """d fmod(x, y) = dx - trunc(x / y) dy"""
     x, y = op.inputs
-    return ONE, lambda: -np.trunc(x / y)
+    # Taken from the result: x / y may round up to the next integer.
+    return ONE, lambda: -np.rint((x - op.output) / y)
 
 
 # ---------------------------------------------------------------------- extremes and signs
@@ -152,6 +186,7 @@ ufunc_primitive(np.fmax, sympy="Max(x, y)", kinks="x - y").masks = True
 ufunc_primitive(np.fmin, sympy="Min(x, y)", kinks="x - y").masks = True
 ufunc_primitive(np.absolute, sympy="Abs(x)", kinks="x")
 ufunc_primitive(np.fabs, sympy="Abs(x)", kinks="x")
+ufunc_primitive(np.sign, sympy="sign(x)", kinks="x")
 ufunc_primitive(np.copysign, sympy="Abs(x)*sign(y)", kinks="x*y")
 ufunc_primitive(np.heaviside, sympy="Heaviside(x, y)", kinks="x")
 ufunc_primitive(np.nextafter, sympy="x")
@@ -160,7 +195,7 @@ ufunc_primitive(np.conjugate, sympy="conjugate(x)")
 
 def _share(wins: Any, ties: Any) -> Any:
     """1 where an operand wins, a half where both tie, 0 where it loses"""
-    return np.where(ties, 0.5, wins) if np.any(ties) else wins
+    return np.where(ties, 0.5, wins) if holds_anywhere(ties) else wins
 
 
 @RegisterGradient("maximum")
@@ -201,8 +236,28 @@ def _absolute(op: Any) -> Any:
     (x,) = op.inputs
     if not is_complex(x):
         return np.sign(x)
-    direction = x / np.where(op.output == 0, 1, op.output)
+    direction = x / nonzero(op.output)
     return Linear(lambda t: np.real(np.conj(direction) * t), lambda g: g * direction)
+
+
+def nonzero(r: Any) -> Any:
+    """r, and 1 where it is 0: for quotients whose numerator is 0 there too"""
+    zero = r == 0
+    return np.where(zero, 1, r) if holds_anywhere(zero) else r
+
+
+@RegisterGradient("sign")
+def _sign(op: Any) -> Any:
+    """d sign(x) = 0, for complex x what is at right angles to x in dx / |x|, and 0 at 0"""
+    (x,) = op.inputs
+    if not is_complex(x):
+        return 0
+    direction, size = op.output, nonzero(np.abs(x))
+
+    def turn(t: Any) -> Any:
+        return (t - direction * np.real(np.conj(direction) * t)) / size * (direction != 0)
+
+    return Linear(turn, turn)
 
 
 @RegisterGradient("fabs")
@@ -222,7 +277,7 @@ def _copysign(op: Any) -> Any:
 def _heaviside(op: Any) -> Any:
     """d heaviside(x, y) = dy where x = 0"""
     x, y = op.inputs
-    return 0, lambda: x == 0
+    return 0, lambda: np.equal(x, 0)
 
 
 @RegisterGradient("nextafter")

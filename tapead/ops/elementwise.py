@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..registry import RegisterGradient, ufunc_primitive
+from ..registry import Primitive, RegisterGradient, add_primitive, ufunc_primitive
+from .arithmetic import holds_anywhere, is_complex, nonzero
 
 _POSITIVE = ((0.0, np.inf),)
 _UNIT = ((-1.0, 1.0),)
@@ -70,22 +71,26 @@ def _log1p(op: Any) -> Any:
 
 @RegisterGradient("logaddexp")
 def _logaddexp(op: Any) -> Any:
-    """d log(e^x + e^y) = e^(x-z) dx + e^(y-z) dy, with z the result"""
+    """d log(e^x + e^y) = dx / (1 + e^(y-x)) + dy / (1 + e^(x-y)), without overflow"""
     x, y = op.inputs
-    return lambda: np.exp(_below(x, op.output)), lambda: np.exp(_below(y, op.output))
+    return lambda: np.exp(-np.logaddexp(0.0, _above(y, x))), lambda: np.exp(-np.logaddexp(0.0, _above(x, y)))
 
 
 @RegisterGradient("logaddexp2")
 def _logaddexp2(op: Any) -> Any:
-    """d log2(2^x + 2^y) = 2^(x-z) dx + 2^(y-z) dy, with z the result"""
+    """d log2(2^x + 2^y) = dx / (1 + 2^(y-x)) + dy / (1 + 2^(x-y)), without overflow"""
     x, y = op.inputs
-    return lambda: np.exp2(_below(x, op.output)), lambda: np.exp2(_below(y, op.output))
+    return lambda: np.exp2(-np.logaddexp2(0.0, _above(y, x))), lambda: np.exp2(-np.logaddexp2(0.0, _above(x, y)))
 
 
-def _below(x: Any, z: Any) -> Any:
-    """x - z, and 0 where both are the same infinity"""
-    same = np.isinf(z) & (x == z)
-    return np.where(same, 0.0, x) - np.where(same, 0.0, z) if np.any(same) else x - z
+def _above(x: Any, y: Any) -> Any:
+    """x - y, and 0 where both are the same infinity"""
+    same = x == y
+    if holds_anywhere(same):
+        same = same & np.isinf(x)
+        if holds_anywhere(same):
+            return np.where(same, 0.0, x) - np.where(same, 0.0, y)
+    return x - y
 
 
 # ---------------------------------------------------------------------- trigonometric functions
@@ -118,36 +123,57 @@ def _cos(op: Any) -> Any:
 
 @RegisterGradient("tan")
 def _tan(op: Any) -> Any:
-    """d tan(x) = (1 + tan(x)²) dx"""
-    return 1 + op.output * op.output
+    """d tan(x) = (1 + tan(x)²) dx = sech(ix)² dx"""
+    (x,) = op.inputs
+    if not is_complex(x):
+        return 1 + op.output * op.output
+    s = _sech(1j * x)
+    return s * s
+
+
+# Its derivative written out has no digits left near 0: hence a primitive.
+_one_minus_square = add_primitive(Primitive("one_minus_square", lambda x: (1 - x) * (1 + x), elementwise=True,
+                                            sympy="1 - x**2", domain=((-np.inf, np.inf),)))
+
+
+@RegisterGradient("one_minus_square")
+def _one_minus_square_rule(op: Any) -> Any:
+    """d (1 - x²) = -2x dx"""
+    return -2 * op.inputs[0]
+
+
+def _root_of_one_minus_square(x: Any) -> Any:
+    """√(1 - x²); for complex x on the branch cut the root on its upper side, where NumPy's arcsin is too"""
+    return np.sqrt(-(x - 1)) * np.sqrt(x + 1) if is_complex(x) else np.sqrt(_one_minus_square(x))
 
 
 @RegisterGradient("arcsin")
 def _arcsin(op: Any) -> Any:
-    """d arcsin(x) = 1 / √((1 - x)(1 + x)) dx"""
-    (x,) = op.inputs
-    return 1 / np.sqrt((1 - x) * (1 + x))
+    """d arcsin(x) = 1 / √(1 - x²) dx"""
+    return 1 / _root_of_one_minus_square(op.inputs[0])
 
 
 @RegisterGradient("arccos")
 def _arccos(op: Any) -> Any:
-    """d arccos(x) = -1 / √((1 - x)(1 + x)) dx"""
-    (x,) = op.inputs
-    return -1 / np.sqrt((1 - x) * (1 + x))
+    """d arccos(x) = -1 / √(1 - x²) dx"""
+    return -1 / _root_of_one_minus_square(op.inputs[0])
 
 
 @RegisterGradient("arctan")
 def _arctan(op: Any) -> Any:
-    """d arctan(x) = 1 / (1 + x²) dx"""
+    """d arctan(x) = 1 / (1 + x²) dx, without overflow"""
     (x,) = op.inputs
-    return 1 / (1 + x * x)
+    if is_complex(x):
+        return 1 / (1 + 1j * x) / (1 - 1j * x)
+    r = np.hypot(1, x)
+    return 1 / r / r
 
 
 @RegisterGradient("arctan2")
 def _arctan2(op: Any) -> Any:
     """d arctan2(y, x) = (x/r)/r dy - (y/r)/r dx, with r = hypot(x, y), and 0 at the origin"""
     y, x = op.inputs
-    r = _nonzero(np.hypot(x, y))
+    r = nonzero(np.hypot(x, y))
     return lambda: x / r / r, lambda: -y / r / r
 
 
@@ -155,14 +181,8 @@ def _arctan2(op: Any) -> Any:
 def _hypot(op: Any) -> Any:
     """d hypot(x, y) = x/r dx + y/r dy, with r the result, and 0 at the origin"""
     x, y = op.inputs
-    r = _nonzero(op.output)
+    r = nonzero(op.output)
     return lambda: x / r, lambda: y / r
-
-
-def _nonzero(r: Any) -> Any:
-    """r, and 1 where it is 0: the numerators are 0 there"""
-    zero = r == 0
-    return np.where(zero, 1, r) if np.any(zero) else r
 
 
 @RegisterGradient("degrees")
@@ -201,10 +221,25 @@ def _cosh(op: Any) -> Any:
     return np.sinh(op.inputs[0])
 
 
+def _sech_kernel(x: Any) -> Any:
+    cosh = np.cosh(x)
+    return np.where(np.isfinite(cosh), 1 / cosh, 0)[()] if is_complex(x) else 1 / cosh
+
+
+# Its derivative written out goes through inf/inf where cosh overflows: hence a primitive.
+_sech = add_primitive(Primitive("sech", _sech_kernel, elementwise=True, sympy="1/cosh(x)", domain=((-np.inf, np.inf),)))
+
+
+@RegisterGradient("sech")
+def _sech_rule(op: Any) -> Any:
+    """d sech(x) = -sech(x) tanh(x) dx"""
+    return -op.output * np.tanh(op.inputs[0])
+
+
 @RegisterGradient("tanh")
 def _tanh(op: Any) -> Any:
-    """d tanh(x) = 1 / cosh(x)² dx, which keeps its digits where 1 - tanh(x)² has lost them"""
-    s = 1 / np.cosh(op.inputs[0])
+    """d tanh(x) = sech(x)² dx, which keeps its digits where 1 - tanh(x)² has lost them"""
+    s = _sech(op.inputs[0])
     return s * s
 
 
@@ -212,7 +247,7 @@ def _tanh(op: Any) -> Any:
 def _arcsinh(op: Any) -> Any:
     """d arcsinh(x) = 1 / √(1 + x²) dx, without overflow"""
     (x,) = op.inputs
-    return 1 / (np.sqrt(1 + x * x) if np.iscomplexobj(x) else np.hypot(1, x))
+    return 1 / (np.sqrt(1 + 1j * x) * np.sqrt(1 - 1j * x) if is_complex(x) else np.hypot(1, x))
 
 
 @RegisterGradient("arccosh")
@@ -224,6 +259,6 @@ def _arccosh(op: Any) -> Any:
 
 @RegisterGradient("arctanh")
 def _arctanh(op: Any) -> Any:
-    """d arctanh(x) = 1 / ((1 - x)(1 + x)) dx"""
+    """d arctanh(x) = 1 / (1 - x²) dx"""
     (x,) = op.inputs
-    return 1 / ((1 - x) * (1 + x))
+    return 1 / (1 - x) / (1 + x) if is_complex(x) else 1 / _one_minus_square(x)

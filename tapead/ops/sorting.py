@@ -1,1 +1,270 @@
-"""sort"""
+"""Sorting, and what is read off sorted values: medians, quantiles, unique elements.
+
+Where elements tie, each result belongs to the element that NumPy's order puts there.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
+
+from ..registry import Linear, Primitive, RegisterGradient, add_primitive, case, implements, value_of
+from .arguments import as_operand, constant, no_out
+from .axes import Axis, axes_of, to_rows
+from .indexing import along
+from .statistics import weights_like
+
+# ---------------------------------------------------------------------- sort, partition
+
+_SORT = add_primitive(Primitive("sort", lambda a, axis=-1, kind=None: np.sort(a, axis, kind), cases=(
+    case((4,)), case((3, 2), axis=0), case((2, 3), kind="stable"), case((0, 2)))))
+_PARTITION = add_primitive(Primitive("partition", lambda a, kth, axis=-1: np.partition(a, kth, axis), cases=(
+    case((5,), kth=2), case((4, 2), kth=(1, -1), axis=0))))
+
+
+@RegisterGradient("sort")
+def _sort(op: Any) -> Any:
+    """d sort(x) = dx in the order of x"""
+    (x,) = op.inputs
+    axis = op.attrs.get("axis", -1)
+    return _reordering(np.argsort(value_of(x), axis=axis, kind=op.attrs.get("kind")), axis)
+
+
+@RegisterGradient("partition")
+def _partition(op: Any) -> Any:
+    """d partition(x) = dx in the order of the result"""
+    (x,) = op.inputs
+    axis = op.attrs.get("axis", -1)
+    # argpartition may order the rest otherwise than partition did: equal ranks tell which element went where.
+    source = np.argsort(value_of(x), axis=axis, kind="stable")
+    target = np.argsort(value_of(op.output), axis=axis, kind="stable")
+    return _reordering(np.take_along_axis(source, np.argsort(target, axis=axis), axis), axis)
+
+
+def _reordering(order: Any, axis: int) -> Linear:
+    """The map that reads the elements of every slice in an order; its adjoint reads them in the inverse order"""
+    return Linear(lambda t: np.take_along_axis(t, order, axis),
+                  lambda g: np.take_along_axis(g, np.argsort(order, axis=axis), axis))
+
+
+@implements(np.sort)
+def _sort_of(a: Any, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: bool | None = None) -> Any:
+    _refuse_fields("np.sort", order)
+    if stable is not None:
+        if kind is not None:
+            raise ValueError("`kind` and `stable` parameters can't be provided at the same time. Use only one of them.")
+        kind = "stable" if stable else None
+    return _SORT(np.ravel(a), kind=kind) if axis is None else _SORT(a, axis=axis, kind=kind)
+
+
+@implements(np.partition)
+def _partition_of(a: Any, kth: Any, axis: int | None = -1, kind: str = "introselect", order: Any = None) -> Any:
+    _refuse_fields("np.partition", order)
+    if kind != "introselect":
+        raise ValueError(f"select kind must be 'introselect' (got {kind!r})")
+    kth = value_of(kth)
+    return _PARTITION(np.ravel(a), kth=kth) if axis is None else _PARTITION(a, kth=kth, axis=axis)
+
+
+def _refuse_fields(function: str, order: Any) -> None:
+    if order is not None:
+        raise ValueError(f"{function}: order= names fields of a structured array, and a tensor has no fields")
+
+
+@implements(np.sort_complex)
+def _sort_complex_of(a: Any) -> Any:
+    result = np.sort(a)
+    return result if result.dtype.kind == "c" else result.astype(np.result_type(result.dtype, np.complex64))
+
+
+# ---------------------------------------------------------------------- unique
+
+
+@implements(np.unique)
+def _unique_of(ar: Any, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False,
+               axis: int | None = None, *, equal_nan: bool = True, sorted: bool = True) -> Any:
+    unsorted: Any = {} if sorted else {"sorted": False}  # the keyword is new in NumPy 2.3
+    found = np.unique(value_of(ar), True, return_inverse, return_counts, axis, equal_nan=equal_nan, **unsorted)
+    place = found[1]
+    values = np.ravel(ar)[place] if axis is None else ar[along(normalize_axis_index(axis, ar.ndim), place)]
+    others = found[1:] if return_index else found[2:]
+    return (values, *others) if others else values
+
+
+# ---------------------------------------------------------------------- median
+#
+# ``overwrite_input=True`` allows a function to spoil its input; the ones below have no use for the permission.
+
+
+@implements(np.median)
+def _median_of(a: Any, axis: Axis = None, out: Any = None, overwrite_input: bool = False,
+               keepdims: bool = False) -> Any:
+    no_out("np.median", out)
+    a = as_operand(a)
+    rows = np.sort(to_rows(a, axis), kind="stable")
+    size = rows.shape[-1]
+    middle = np.mean(rows[..., (size - 1) // 2 if size else 0:size // 2 + 1], axis=-1)
+    return _in_shape(_with_nans(middle, rows), a, axis, keepdims)
+
+
+def _with_nans(result: Any, rows: Any) -> Any:
+    """The result, and the NaN at the end of the sorted row where there is one."""
+    if rows.shape[-1] == 0:
+        return result
+    nans = np.isnan(value_of(rows[..., -1]))
+    return np.where(nans, rows[..., -1], result) if np.any(nans) else result
+
+
+def _in_shape(result: Any, a: Any, axis: Axis, keepdims: bool, leading: int = 0) -> Any:
+    """A result of one element a row, after `leading` axes of its own, with the reduced axes where they are wanted."""
+    if not keepdims:
+        return result
+    reduced = axes_of(axis, a.ndim)
+    kept = tuple([1 if one in reduced else length for one, length in enumerate(a.shape)])
+    return np.reshape(result, result.shape[:leading] + kept)
+
+
+@implements(np.nanmedian)
+def _nanmedian_of(a: Any, axis: Axis = None, out: Any = None, overwrite_input: bool = False,
+                  keepdims: bool = False) -> Any:
+    no_out("np.nanmedian", out)
+    a = as_operand(a)
+    rows = np.sort(to_rows(a, axis), kind="stable")
+    count = np.sum(~np.isnan(value_of(rows)), axis=-1)
+    if rows.shape[-1] == 0:
+        return np.nanmean(a, axis=axis, keepdims=keepdims)
+    low, high = _at(rows, np.maximum(count - 1, 0) // 2), _at(rows, count // 2)
+    return _in_shape(_where_any(0.5 * low + 0.5 * high, count), a, axis, keepdims)
+
+
+def _where_any(result: Any, count: Any) -> Any:
+    """The result, and NaN (with NumPy's warning) for rows of NaNs alone."""
+    if not np.any(count == 0):
+        return result
+    warnings.warn("All-NaN slice encountered", RuntimeWarning, stacklevel=5)
+    return np.where(count == 0, np.nan, result)
+
+
+def _at(rows: Any, place: Any) -> Any:
+    """The element of every row at a place of its own; `place` may have axes in front of those of the rows."""
+    return rows[(*np.indices(rows.shape[:-1], sparse=True), place)]
+
+
+# ---------------------------------------------------------------------- quantiles
+
+#: α and β of the methods that interpolate: the quantile q is at n q + α + q (1 - α - β) - 1 among the sorted values
+#: (Hyndman and Fan 1996). All other methods jump from one value to the next.
+_PLOTTING_POSITIONS = {
+    "interpolated_inverted_cdf": (0.0, 1.0), "hazen": (0.5, 0.5), "weibull": (0.0, 0.0), "linear": (1.0, 1.0),
+    "median_unbiased": (1 / 3.0, 1 / 3.0), "normal_unbiased": (3 / 8.0, 3 / 8.0),
+}
+
+
+@implements(np.quantile)
+def _quantile_of(a: Any, q: Any, axis: Axis = None, out: Any = None, overwrite_input: bool = False,
+                 method: str = "linear", keepdims: bool = False, *, weights: Any = None) -> Any:
+    return _quantile("np.quantile", a, q, axis, out, overwrite_input, method, keepdims, weights, 1)
+
+
+@implements(np.percentile)
+def _percentile_of(a: Any, q: Any, axis: Axis = None, out: Any = None, overwrite_input: bool = False,
+                   method: str = "linear", keepdims: bool = False, *, weights: Any = None) -> Any:
+    return _quantile("np.percentile", a, q, axis, out, overwrite_input, method, keepdims, weights, 100)
+
+
+@implements(np.nanquantile)
+def _nanquantile_of(a: Any, q: Any, axis: Axis = None, out: Any = None, overwrite_input: bool = False,
+                    method: str = "linear", keepdims: bool = False, *, weights: Any = None) -> Any:
+    return _quantile("np.nanquantile", a, q, axis, out, overwrite_input, method, keepdims, weights, 1)
+
+
+@implements(np.nanpercentile)
+def _nanpercentile_of(a: Any, q: Any, axis: Axis = None, out: Any = None, overwrite_input: bool = False,
+                      method: str = "linear", keepdims: bool = False, *, weights: Any = None) -> Any:
+    return _quantile("np.nanpercentile", a, q, axis, out, overwrite_input, method, keepdims, weights, 100)
+
+
+def _quantile(function: str, a: Any, q: Any, axis: Axis, out: Any, overwrite_input: bool, method: Any, keepdims: bool,
+              weights: Any, scale: int) -> Any:
+    """All four functions: sort, find the place of each quantile, interpolate between its neighbours."""
+    no_out(function, out)
+    a = as_operand(a)
+    if a.dtype.kind == "c":
+        raise TypeError("a must be an array of real numbers")
+    # A Python number leaves float32 as it is, as in NumPy.
+    weak = type(q) in (int, float)
+    q = as_operand(q) if scale == 1 else np.true_divide(as_operand(q), scale)
+    if not np.all((value_of(q) >= 0) & (value_of(q) <= 1)):
+        raise ValueError(f"{function}: q must be in the range [0, {scale}]")
+    if q.ndim > 2:
+        raise ValueError("q must be a scalar or 1d")
+    if method not in _PLOTTING_POSITIONS:
+        q = constant(f"{function} with method={method!r}, which jumps", "q", q)
+    skips_nans = function.startswith("np.nan")
+    rows = to_rows(a, axis)
+    if rows.shape[-1] == 0:
+        return (np.nanquantile if skips_nans else np.quantile)(value_of(a), value_of(q), axis, keepdims=keepdims)
+    count = np.full((1,) * (rows.ndim - 1), rows.shape[-1])
+    if skips_nans:
+        count = np.sum(~np.isnan(value_of(rows)), axis=-1)
+    if weights is None:
+        low, high, between = _places(q, np.maximum(count, 1), method)
+    else:
+        low = high = _weighted_places(function, a, axis, value_of(rows), q, method, weights)
+        between = None
+    rows = np.sort(rows, kind="stable")
+    if weak and between is not None:
+        between = between.astype(rows.dtype)
+    result = _at(rows, low) if between is None else _interpolated(_at(rows, low), _at(rows, high), between)
+    result = _where_any(result, count) if skips_nans else _with_nans(result, rows)
+    return _in_shape(result, a, axis, keepdims, leading=q.ndim)
+
+
+def _interpolated(low: Any, high: Any, between: Any) -> Any:
+    """low + between (high - low), from whichever end is nearer"""
+    gap = high - low
+    return np.where(value_of(between) >= 0.5, high - gap * (1 - between), low + gap * between)
+
+
+def _places(q: Any, count: Any, method: Any) -> tuple[Any, Any, Any]:
+    """The neighbours of each quantile among `count` sorted values and how far it is from the lower to the upper one.
+
+    Shaped like `q` and then like `count`; the distance is None where a method takes one value as it is.
+    """
+    q = np.reshape(q, q.shape + (1,) * count.ndim)
+    if method in _PLOTTING_POSITIONS:
+        alpha, beta = _PLOTTING_POSITIONS[method]
+        place = (count - 1) * q if method == "linear" else count * q + (alpha + q * (1 - alpha - beta)) - 1
+        known = value_of(place)
+        # At the last value we look back, so that the slope there is that of the last gap.
+        low = np.clip(np.floor(known), 0, np.where(known > count - 1, count - 1, np.maximum(count - 2, 0)))
+        low = low.astype(np.intp)
+        high = np.where((known <= 0) & (known != low) | (known > count - 1), low, np.minimum(low + 1, count - 1))
+        return low, high, place - low
+    known = np.empty(np.broadcast_shapes(q.shape, count.shape))
+    for size in np.unique(count):
+        # NumPy's quantiles of 0, 1, 2, ... are the places themselves.
+        of_size = np.quantile(np.arange(float(size)), np.ravel(q), method=method)
+        np.copyto(known, np.reshape(of_size, q.shape), where=count == size)
+    low = np.floor(known).astype(np.intp)
+    if method in ("midpoint", "averaged_inverted_cdf"):
+        return low, np.ceil(known).astype(np.intp), known - low
+    return low, low, None
+
+
+def _weighted_places(function: str, a: Any, axis: Axis, rows: Any, q: Any, method: Any, weights: Any) -> Any:
+    """The places, in the sorted rows, of quantiles of elements that count with weights."""
+    if method != "inverted_cdf":
+        raise ValueError(f"Only method 'inverted_cdf' supports weights. Got: {method}.")
+    weights = weights_like(a, axis, as_operand(constant(function, "weights", weights)), function.removeprefix("np."))
+    if np.any(weights < 0):
+        raise ValueError("Weights must be non-negative.")
+    shares = to_rows(np.broadcast_to(weights, a.shape), axis)
+    if function.startswith("np.nan"):
+        nans = np.isnan(rows)
+        shares = np.where(np.all(nans, axis=-1, keepdims=True), 1, np.where(nans, 0, shares))
+    ranks = np.argsort(np.argsort(rows, axis=-1, kind="stable"), axis=-1).astype(float)
+    return np.quantile(ranks, q, axis=-1, method=method, weights=shares).astype(np.intp)

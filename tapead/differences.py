@@ -1,0 +1,224 @@
+"""Derivatives along lines from values alone, each with an error bar that means it.
+
+A function is sampled on a ladder of steps from large to tiny, on both sides. Neville's scheme extrapolates every window
+of the ladder to step zero; the spread inside a window bounds its truncation error (Ridders, Adv. Eng. Software 4, 1982)
+and the noise, measured where the steps are so small that the function is straight, bounds its rounding error. A window
+must also agree with everything that smaller steps say: that is what keeps jumps, kinks and fast oscillations, invisible
+to one window, from passing for a slope.
+
+All entries (inputs times outputs) are treated at once as columns of arrays whose rows are the steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Samples", "Slopes", "coordinate_steps", "direction_steps", "slopes"]
+
+Array = np.ndarray[Any, Any]
+
+#: Ratio of successive steps. Not a power of two: a function with a period that is one would look constant.
+RATIO = 3.02
+#: The largest step, relative to the larger of |x| and 1. The odd digits are for the same reason.
+LARGEST = 0.2931
+#: The smallest step, in rounding units of x.
+SMALLEST = 8
+#: The deepest extrapolation.
+DEPTH = 6
+#: A noise sample times this bounds the noise.
+NOISE_BOUND = 2.5
+#: An extrapolation's spread times this bounds its error.
+SPREAD_BOUND = 2.0
+
+
+@dataclass
+class Samples:
+    """Values on a ladder: ``ahead[k] = g(steps[k])``, ``behind[k] = g(-steps[k])``, ``here = g(0)``; NaN for none.
+
+    Rows are steps, from large to small; columns are entries. `resolution` is the rounding unit of the arithmetic that
+    made the values (that of float32 is coarser), `known_noise` what is known of their noise besides, per column.
+    """
+
+    steps: Array
+    ahead: Array
+    behind: Array
+    here: Array
+    resolution: float
+    known_noise: Array | float = 0.0
+
+
+@dataclass
+class Slopes:
+    """The derivative of each column with its error bar, and that of either side."""
+
+    value: Array
+    error: Array
+    left: Array
+    left_error: Array
+    right: Array
+    right_error: Array
+    kink: Array
+
+
+def coordinate_steps(x: float, resolution: float) -> Array:
+    """Steps for one coordinate at `x`, such that ``x + step`` and ``x - step`` are exact where that is possible."""
+    magnitude = abs(x)
+    smallest = SMALLEST * resolution
+    if magnitude == 0:
+        steps = _ladder(LARGEST, 1e-20 if resolution < 1e-10 else 1e-12)
+    elif magnitude < 1e-20:
+        steps = np.concatenate([_ladder(LARGEST, smallest), _ladder(LARGEST * magnitude, smallest * magnitude)])
+    else:
+        steps = _ladder(LARGEST * max(magnitude, 1.0), smallest * magnitude)
+    kind = np.float32 if resolution > 1e-10 else np.float64
+    near = steps < magnitude
+    exact = np.asarray(kind(x) + steps.astype(kind) - kind(x), float)
+    return np.where(near & (exact > 0), exact, steps)
+
+
+def direction_steps(point: Array, direction: Array, resolution: float) -> Array:
+    """Steps along a direction: the large ones move every input far, the small ones none by more than little."""
+    moving = direction != 0
+    if not np.any(moving):
+        return _ladder(LARGEST, 1e-12)
+    size, speed = np.abs(point[moving]), np.abs(direction[moving])
+    largest = LARGEST * float(np.min(np.maximum(size, 1.0) / speed))
+    sizes = np.where(size == 0, 1.0, size)
+    smallest = SMALLEST * resolution * float(np.min(np.maximum(sizes, 1e-20) / speed))
+    return _ladder(largest, min(smallest, 1e-6 * largest))
+
+
+def _ladder(largest: float, smallest: float) -> Array:
+    count = max(int(np.ceil(np.log(largest / smallest) / np.log(RATIO))) + 1, 4)
+    return largest * RATIO ** -np.arange(count, dtype=float)
+
+
+def slopes(samples: Samples) -> Slopes:
+    """Derivatives with error bars for every column; an infinite bar where there is none."""
+    with np.errstate(all="ignore"):
+        steps, here = samples.steps, samples.here
+        noise = _noise(samples)
+        largest_value = np.fmax(np.fmax(np.abs(samples.ahead), np.abs(samples.behind)), np.abs(here))
+        bound = np.fmax(np.fmax(samples.resolution * largest_value, NOISE_BOUND * noise), samples.known_noise)
+        bound = bound + (1.4e-45 if samples.resolution > 1e-10 else 5e-324)  # underflow
+        unit = samples.resolution
+        central, ahead, behind = ((samples.ahead - samples.behind) / (2 * steps), (samples.ahead - here) / steps,
+                                  (here - samples.behind) / steps)
+        value, error = _extrapolate(central, steps, bound, 2, unit)
+        right, right_error = _extrapolate(ahead, steps, 2 * bound, 1, unit)
+        left, left_error = _extrapolate(behind, steps, 2 * bound, 1, unit)
+        wide_right = _widened(right, right_error, ahead, 2 * bound / steps)
+        wide_left = _widened(left, left_error, behind, 2 * bound / steps)
+        kink = np.abs(right - left) > 3 * (wide_right + wide_left)
+        wide = _widened(value, error, central, bound / steps)
+        # Near the edge of a domain one side alone can take larger steps, or steps at all.
+        for side, side_error, wide_side in ((right, right_error, wide_right), (left, left_error, wide_left)):
+            better = ~kink & (side_error < error / 10) & ~(np.abs(side - value) > 3 * (side_error + error))
+            value, error, wide = (np.where(better, new, old) for new, old in
+                                  ((side, value), (side_error, error), (wide_side, wide)))
+        error = wide
+        error = np.where(kink, np.maximum(error, np.abs(right - left)), error)
+        value = np.where(kink, (left + right) / 2, value)
+        value = np.where(np.isfinite(error), value, np.nan)
+        return Slopes(value, error, left, wide_left, right, wide_right, kink)
+
+
+def _noise(samples: Samples) -> Array:
+    """The noise of each column: what is left of even and odd differences where steps are too small for curvature."""
+    curvature = (samples.ahead + samples.behind - 2 * samples.here) / 2.45
+    odd = samples.ahead - samples.behind
+    ratio = samples.steps[1:] / samples.steps[:-1]
+    bend = (odd[1:] - ratio * odd[:-1]) / 1.5
+    return np.maximum(_floor_of(curvature), _floor_of(bend))
+
+
+def _floor_of(remainders: Array) -> Array:
+    """The largest of the last four finite rows; the last alone where they fall as fast as curvature does."""
+    finite = np.isfinite(remainders)
+    rank = np.cumsum(finite[::-1], axis=0)[::-1]
+    last, second, third, fourth = (
+        np.max(np.where(finite & (rank == place), np.abs(remainders), 0.0), axis=0, initial=0.0)
+        for place in range(1, 5))
+    curved = (last < second / 4) & (second < third / 4)
+    return np.where(curved, last, np.maximum(np.maximum(last, second), np.maximum(third, fourth)))
+
+
+def _extrapolate(quotients: Array, steps: Array, noise: Array, order: int, resolution: float) -> tuple[Array, Array]:
+    """The limit of difference quotients at step zero and its error, per column.
+
+    `order` is the power of the step in which the error expands: 2 for central quotients, 1 for one-sided ones.
+    """
+    best = quotients
+    rounding = noise / steps
+    best_error = np.full(quotients.shape, np.inf)
+    best_error[1:] = SPREAD_BOUND * np.abs(quotients[1:] - quotients[:-1]) + rounding[1:]
+    best_error = np.where(np.isfinite(best_error), best_error, np.inf)
+    table, amplification = quotients, np.ones_like(rounding)
+    for depth in range(1, min(DEPTH, len(steps) - 1) + 1):
+        weight = 1 / ((steps[:-depth] / steps[depth:]) ** order - 1)
+        finer, coarser = table[1:], table[:-1]
+        table = finer + weight * (finer - coarser)
+        amplification = amplification[1:] * (1 + 2 * weight)
+        spread = np.maximum(np.abs(table - finer), np.abs(table - coarser))
+        error = SPREAD_BOUND * spread + amplification * rounding[depth:]
+        better = error < best_error[depth:]
+        best = best.copy() if depth == 1 else best
+        best[depth:] = np.where(better, table, best[depth:])
+        best_error[depth:] = np.where(better, error, best_error[depth:])
+    best_error = np.maximum(best_error, _growth(quotients, rounding)) + 4 * resolution * np.abs(best)
+    best_error = np.where(np.isfinite(best_error), best_error, np.inf)
+    return _agreed(best, best_error)
+
+
+def _widened(value: Array, error: Array, quotients: Array, rounding: Array) -> Array:
+    """The error bar, where it is as wide as the value made to reach every quotient that clearly lies outside."""
+    distance = np.abs(quotients - value)
+    outside = np.isfinite(distance) & (distance > 3 * rounding)
+    farthest = np.max(np.where(outside, distance, 0.0), axis=0, initial=0.0)
+    return np.where(error > 0.1 * np.abs(value), np.maximum(error, farthest), error)
+
+
+def _growth(quotients: Array, rounding: Array) -> Array:
+    """Per row, by how much quotients of smaller steps differ more than those of its own do: 0 where they converge."""
+    spread = np.full(quotients.shape, np.inf)
+    spread[1:] = np.abs(quotients[1:] - quotients[:-1])
+    spread = np.where(np.isfinite(spread), spread, np.inf)
+    own = np.maximum(spread, np.concatenate([spread[:1], spread[:-1]]))
+    excess = np.where(np.isfinite(spread), spread - 3 * rounding, 0.0)
+    later = np.zeros(quotients.shape)
+    later[:-1] = np.maximum.accumulate(excess[::-1], axis=0)[::-1][1:]
+    return np.where(later > 3 * own, later, 0.0)
+
+
+def _agreed(values: Array, errors: Array) -> tuple[Array, Array]:
+    """Of the rows, the one with the smallest error after each has been held against all rows of smaller steps."""
+    usable = np.isfinite(errors)
+    low = np.where(usable, values - 2 * errors, -np.inf)
+    high = np.where(usable, values + 2 * errors, np.inf)
+    floor = np.full(values.shape, -np.inf)
+    ceiling = np.full(values.shape, np.inf)
+    floor[:-1] = np.maximum.accumulate(low[::-1], axis=0)[::-1][1:]
+    ceiling[:-1] = np.minimum.accumulate(high[::-1], axis=0)[::-1][1:]
+    contradiction = np.maximum(floor - values, values - ceiling)
+    errors = np.where(usable, np.maximum(errors, contradiction), np.inf)
+    row = np.argmin(errors, axis=0)
+    columns = np.arange(values.shape[1])
+    return values[row, columns], errors[row, columns]
+
+
+def flat_width(samples: Samples) -> Array:
+    """Per column the widest step up to which the function did not change at all though it did beyond; else 0.
+
+    Both sides of a jump look like this, and so does a staircase of rounding that is coarser than the values show.
+    """
+    changed = (samples.ahead != samples.here) | (samples.behind != samples.here)
+    change = np.fmax(np.abs(samples.ahead - samples.here), np.abs(samples.behind - samples.here))
+    count = len(changed)
+    smallest_changed = count - 1 - np.argmax(changed[::-1], axis=0)
+    columns = np.arange(changed.shape[1])
+    visible = change[smallest_changed, columns] > 4 * samples.resolution * np.abs(samples.here)
+    flat = np.any(changed, axis=0) & (smallest_changed < count - 4) & visible
+    return np.where(flat, samples.steps[np.minimum(smallest_changed + 1, count - 1), columns], 0.0)

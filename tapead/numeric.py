@@ -1,0 +1,419 @@
+"""Derivatives by differences, each with an error bar that can be trusted.
+
+Nothing here knows of rules, tapes or tensors: functions are called on plain arrays and numbers. How the bars come about
+is told in :mod:`tapead.differences`; functions that are provably analytic get the complex step as well.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .complexstep import Analytic, complex_step
+from .containers import flatten
+from .differences import Samples, Slopes, coordinate_steps, direction_steps, flat_width, slopes
+
+__all__ = ["Estimate", "RealView", "derivative", "gradient", "jacobian", "jvp"]
+
+Array = np.ndarray[Any, Any]
+#: A flat stretch wider than this (relative to the larger of |x| and 1) is the function's own, not rounding.
+WIDE_FLAT = 1e-3
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A derivative with its error bar.
+
+    Attributes
+    ----------
+    value : array or number
+        The derivative; at a kink the mean of the one-sided slopes, NaN where there is none.
+    error : array or number
+        A bound on the absolute error of each entry; infinite where nothing is known.
+    kink : array or bool
+        Where the slopes on either side differ by more than their error bars.
+    left, right : arrays or numbers
+        The one-sided slopes; NaN on a side where the function is not defined.
+    method : str
+        ``"differences"`` or ``"complex step"``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tapead import numeric
+    >>> estimate = numeric.derivative(np.sin, 0.0)
+    >>> bool(abs(estimate.value - 1) <= estimate.error < 1e-10)
+    True
+    """
+
+    value: Any
+    error: Any
+    kink: Any
+    left: Any
+    right: Any
+    method: str = "differences"
+
+    def __str__(self) -> str:
+        return f"{self.value} ± {self.error:.1e}" if np.ndim(self.error) == 0 else f"{self.value} ± {self.error}"
+
+
+class RealView:
+    """A function of arrays, seen as a map from one flat vector of real numbers to another.
+
+    A complex element counts as two real coordinates, its real and its imaginary part. Exceptions, warnings and
+    infinities away from the point of interest mean "not defined there" and give NaN; at the point itself they raise.
+
+    Parameters
+    ----------
+    function : callable
+        Takes ``*args``; returns arrays, numbers or nested containers of them.
+    args : sequence
+        The point: arrays, numbers or nested containers.
+    call : callable, optional
+        How to call it with a list of arrays and read the result as a list of arrays; plain calling by default.
+    """
+
+    def __init__(self, function: Callable[..., Any], args: Sequence[Any]) -> None:
+        leaves, self.rebuild = flatten(tuple(args))
+        self.function = function
+        self.leaves = [np.asarray(leaf) for leaf in leaves]
+        self.point = to_real(self.leaves)
+        sizes = [leaf.size * (2 if leaf.dtype.kind == "c" else 1) for leaf in self.leaves]
+        self.offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(int)
+        self.calls = 0
+        with _quiet():
+            self.outputs = self._evaluate(self.point)
+        self.here = to_real(self.outputs)
+        kinds = {array.dtype for array in (*self.leaves, *self.outputs) if array.dtype.kind in "fc"}
+        # Arithmetic is as coarse as its coarsest input or result.
+        self.resolution = max([float(np.finfo(kind).eps) for kind in kinds] + [float(np.finfo(float).eps)])
+
+    def inputs_at(self, flat: Any) -> Any:
+        """The arguments for a flat vector, in the shapes and dtypes of the originals."""
+        parts = []
+        for position, leaf in enumerate(self.leaves):
+            part = flat[self.offsets[position]:self.offsets[position + 1]]
+            if isinstance(part, Analytic):
+                parts.append(part.reshape(leaf.shape) if leaf.dtype.kind != "c" else None)
+                continue
+            if leaf.dtype.kind == "c":
+                part = part[0::2] + 1j * part[1::2]
+            parts.append(part.reshape(leaf.shape).astype(leaf.dtype)[()])
+        return self.rebuild(parts)
+
+    def _call(self, inputs: Any) -> list[Any]:
+        self.calls += 1
+        return flatten(self.function(*inputs))[0]
+
+    def _evaluate(self, flat: Array) -> list[Array]:
+        results = [np.asarray(value) for value in self._call(self.inputs_at(flat))]
+        for value in results:
+            if value.dtype.kind not in "fciub":
+                raise TypeError(f"the function returned {_described(value)}; expected numbers or arrays of them")
+        return results
+
+    def __call__(self, flat: Array) -> Array:
+        """The outputs at a flat vector of inputs, as a flat vector; NaN where the function fails."""
+        try:
+            with np.errstate(all="ignore"):
+                result = to_real(self._evaluate(flat))
+        except Exception:  # outside its domain a function may do as it likes: there is no value, that is all
+            return np.full(self.here.shape, np.nan)
+        if result.shape != self.here.shape:
+            return np.full(self.here.shape, np.nan)
+        return np.where(np.isfinite(result), result, np.nan)
+
+    def analytic(self, flat: Analytic) -> Any:
+        """The outputs at complex inputs, for :func:`complex_step`."""
+        if any(array.dtype.kind == "c" for array in (*self.leaves, *self.outputs)) or self.resolution > 1e-10:
+            return None
+        results = [value if isinstance(value, Analytic) else Analytic(value) for value in
+                   self._call(self.inputs_at(flat))]
+        return Analytic(np.concatenate([np.ravel(np.asarray(part.value, complex)) for part in results]))
+
+    # ------------------------------------------------------------------ derivatives
+
+    def columns(self, directions: Sequence[int | Array]) -> Slopes:
+        """Slopes along coordinates (numbers) or directions (flat vectors), as arrays (directions, outputs)."""
+        with _quiet():
+            return self._columns(directions)
+
+    def _columns(self, directions: Sequence[int | Array]) -> Slopes:
+        samples = self._sample(directions)
+        if self.resolution < 1e-10 and _is_single(samples):
+            self.resolution = float(np.finfo(np.float32).eps)
+            samples = self._sample(directions)
+        found = slopes(samples)
+        found = self._mend_staircases(samples, found, directions)
+        shape = (len(directions), self.here.size)
+        return Slopes(*(array.reshape(shape) for array in vars(found).values()))
+
+    def _sample(self, directions: Sequence[int | Array]) -> Samples:
+        ladders = [self._steps(direction) for direction in directions]
+        rows, outputs = max(map(len, ladders), default=0), self.here.size
+        ahead = np.full((rows, len(directions), outputs), np.nan)
+        behind = ahead.copy()
+        steps = np.full((rows, len(directions), 1), np.nan)
+        for column, (direction, ladder) in enumerate(zip(directions, ladders, strict=True)):
+            steps[:len(ladder), column, 0] = ladder
+            for row, step in enumerate(ladder):
+                ahead[row, column] = self(self.moved(direction, step))
+                behind[row, column] = self(self.moved(direction, -step))
+        columns = len(directions) * outputs
+        here = np.tile(self.here, len(directions))
+        return Samples(np.broadcast_to(steps, ahead.shape).reshape(rows, columns), ahead.reshape(rows, columns),
+                       behind.reshape(rows, columns), here, self.resolution)
+
+    def _steps(self, direction: int | Array) -> Array:
+        if isinstance(direction, (int, np.integer)):
+            return coordinate_steps(float(self.point[direction]), self.resolution)
+        return direction_steps(self.point, direction, self.resolution)
+
+    def moved(self, direction: int | Array, step: float) -> Array:
+        """The point moved by a step along a coordinate or direction."""
+        if isinstance(direction, (int, np.integer)):
+            moved = self.point.copy()
+            moved[direction] += step
+            return moved
+        return self.point + step * direction
+
+    def _mend_staircases(self, samples: Samples, found: Slopes, directions: Sequence[int | Array]) -> Slopes:
+        """Widen the bars where the function is a staircase whose treads hide its slope (or are its slope)."""
+        widths = flat_width(samples).reshape(len(directions), -1)
+        suspects = np.flatnonzero(np.any(widths > 0, axis=1))
+        if not len(suspects):
+            return found
+        noise = np.zeros(widths.shape)
+        for suspect in suspects:
+            noise[suspect] = np.where(widths[suspect] > 0, self._treads(directions[suspect], widths[suspect]), 0.0)
+        stairs = noise.ravel() > 0
+        if not np.any(stairs):
+            return found
+        samples.known_noise = noise.ravel()
+        again = slopes(samples)
+        # Rounding off the true slope, or a function that is flat almost everywhere? Values cannot tell.
+        again.error = np.where(stairs, np.maximum(again.error, np.abs(again.value)), again.error)
+        again.kink = again.kink & ~stairs
+        return again
+
+    def _treads(self, direction: int | Array, widths: Array) -> Array:
+        """The height of the steps of a staircase, per output; 0 for what is no staircase at any scale looked at."""
+        spacing = 1.7 * float(np.min(widths[widths > 0]))
+        height = np.zeros(widths.shape)
+        while spacing < WIDE_FLAT * self._reach(direction):
+            grid = np.array([self(self.moved(direction, spacing * place)) for place in range(-7, 8)])
+            # One kink or jump shows in three of the twelve third differences, a second step in more.
+            rough = np.sort(np.abs(np.diff(grid, 3, axis=0)), axis=0)[8]
+            smooth = np.median(np.abs(np.diff(grid, 1, axis=0)), axis=0)
+            stairs = (rough > 4 * self.resolution * np.abs(self.here)) & (rough > 0.1 * smooth)
+            height = np.where(stairs, np.maximum(height, rough), height)
+            if np.all(height[widths > 0] > 0):
+                break
+            spacing *= 3
+        return height
+
+    def _reach(self, direction: int | Array) -> float:
+        if isinstance(direction, (int, np.integer)):
+            return max(abs(float(self.point[direction])), 1.0)
+        return float(np.min(np.maximum(np.abs(self.point), 1.0)) / np.max(np.abs(direction), initial=1e-300))
+
+    def complex_step(self, direction: int | Array) -> tuple[Array, Array] | None:
+        """The derivative along a coordinate or direction by complex step, with its error; None where not proved."""
+        if isinstance(direction, (int, np.integer)):
+            unit = np.zeros_like(self.point)
+            unit[direction] = 1.0
+            direction = unit
+        with _quiet(), np.errstate(all="ignore"):
+            return complex_step(self.analytic, self.point, direction)
+
+
+def to_real(arrays: Sequence[Any]) -> Array:
+    """Arrays laid out as one flat float64 vector; complex elements as pairs."""
+    parts = []
+    for array in arrays:
+        flat = np.ravel(np.asarray(array))
+        if flat.dtype.kind == "c":
+            flat = np.stack([flat.real, flat.imag], axis=-1).ravel()
+        parts.append(flat.astype(np.float64))
+    return np.concatenate(parts) if parts else np.zeros(0)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _described(value: Any) -> str:
+    return "None" if value.shape == () and value[()] is None else f"an array of dtype {value.dtype}"
+
+
+def _is_single(samples: Samples) -> bool:
+    """Whether every value is a float32 number although most float64 numbers are not: the function computes in those."""
+    values = np.concatenate([samples.ahead.ravel(), samples.behind.ravel()])
+    values = values[np.isfinite(values)]
+    return len(np.unique(values)) >= 12 and bool(np.all(values.astype(np.float32) == values))
+
+
+# ---------------------------------------------------------------------- the public functions
+
+
+def _estimate(view: RealView, directions: Sequence[int | Array], complex_step: bool) -> Estimate:
+    """Slopes along directions as an Estimate of arrays (directions, outputs)."""
+    found = view.columns(directions)
+    value, error, method = found.value.copy(), found.error.copy(), "differences"
+    if complex_step:
+        improved = False
+        for row, direction in enumerate(directions):
+            analytic = view.complex_step(direction)
+            if analytic is None:
+                break
+            better = (analytic[1] < error[row]) & (np.abs(analytic[0] - value[row]) <= 3 * error[row])
+            value[row], error[row] = np.where(better, analytic[0], value[row]), np.where(better, analytic[1], error[row])
+            improved = improved or bool(np.any(better))
+        method = "complex step" if improved else method
+    left, right = (np.where(np.isfinite(bar), side, np.nan)
+                   for side, bar in ((found.left, found.left_error), (found.right, found.right_error)))
+    return Estimate(value, error, found.kink, left, right, method)
+
+
+def _view(f: Callable[..., Any], args: Sequence[Any], name: str) -> RealView:
+    for position, leaf in enumerate(flatten(tuple(args))[0]):
+        if np.asarray(leaf).dtype.kind not in "fc" and not isinstance(leaf, (int, float)):
+            raise TypeError(f"{name}: argument {position} is {_described(np.asarray(leaf))}; expected floating-point "
+                            "numbers")
+    view = RealView(f, [float(x) if isinstance(x, int) else x for x in args])
+    if not np.all(np.isfinite(view.here)):
+        raise ValueError(f"{name}: the function is not finite at the point itself")
+    return view
+
+
+def _shaped(estimate: Estimate, shape: tuple[int, ...], transpose: bool = True) -> Estimate:
+    def arranged(array: Any) -> Any:
+        return np.reshape(array.T if transpose else array, shape)[()]
+
+    return Estimate(*(arranged(getattr(estimate, name)) for name in ("value", "error", "kink", "left", "right")),
+                    estimate.method)
+
+
+def derivative(f: Callable[..., Any], x: Any, direction: Any = None, *, complex_step: bool = True) -> Estimate:
+    """The derivative of `f` at `x`, along `direction` where `x` is an array.
+
+    Parameters
+    ----------
+    f : callable
+        Takes a number or array; returns a number or array.
+    x : number or array
+        The point.
+    direction : array, optional
+        Of the shape of `x`; may be left out for a number.
+    complex_step : bool
+        Whether to sharpen the result by the complex step where `f` is provably analytic.
+
+    Returns
+    -------
+    Estimate
+        Of the shape of the function's result.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tapead import numeric
+    >>> wide = numeric.derivative(lambda x: float(1e10 + np.sin(x)), 1.0)
+    >>> bool(abs(wide.value - np.cos(1.0)) <= wide.error), bool(wide.error > 1e-9)
+    (True, True)
+    """
+    if direction is None:
+        if np.ndim(x) != 0:
+            raise ValueError("derivative: x is an array, along which direction? Pass direction=, or use gradient or "
+                             "jacobian")
+        view = _view(f, (x,), "derivative")
+        return _shaped(_estimate(view, [0], complex_step), np.shape(view.outputs[0]))
+    return jvp(f, (x,), (direction,), complex_step=complex_step)
+
+
+def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], *,
+        complex_step: bool = True) -> Estimate:
+    """The derivative of ``f(*primals)`` along `tangents`.
+
+    Parameters
+    ----------
+    f : callable
+        Returns a number or a real array.
+    primals, tangents : sequences of arrays or numbers
+        The point and the direction, of the same shapes.
+    complex_step : bool
+        As for :func:`derivative`.
+
+    Returns
+    -------
+    Estimate
+        Of the shape of the function's result.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tapead import numeric
+    >>> estimate = numeric.jvp(np.dot, ([1.0, 2.0], [3.0, 4.0]), ([1.0, 0.0], [0.0, 1.0]))
+    >>> round(float(estimate.value), 9)
+    5.0
+    """
+    points = [np.asarray(x, dtype=None if np.asarray(x).dtype.kind in "fc" else float)[()] for x in primals]
+    if [np.shape(x) for x in points] != [np.shape(t) for t in tangents]:
+        raise ValueError(f"jvp: tangents of shapes {[np.shape(t) for t in tangents]} for primals of shapes "
+                         f"{[np.shape(x) for x in points]}")
+    view = _view(f, points, "jvp")
+    return _shaped(_estimate(view, [to_real(tangents)], complex_step), np.shape(view.outputs[0]))
+
+
+def jacobian(f: Callable[..., Any], x: Any, *, complex_step: bool = True) -> Estimate:
+    """The Jacobian of `f` at `x`, with an error bar per entry.
+
+    Parameters
+    ----------
+    f : callable
+        Takes an array or number; returns an array or number.
+    x : array or number
+        The point.
+    complex_step : bool
+        As for :func:`derivative`.
+
+    Returns
+    -------
+    Estimate
+        Of shape ``f(x).shape + x.shape``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tapead import numeric
+    >>> numeric.jacobian(lambda x: x[0] * x, np.array([2.0, 3.0])).value.round(6)
+    array([[4., 0.],
+           [3., 2.]])
+    """
+    point = np.asarray(x, dtype=None if np.asarray(x).dtype.kind in "fc" else float)
+    view = _view(f, (point,), "jacobian")
+    shape = np.shape(view.outputs[0]) + point.shape
+    return _shaped(_estimate(view, range(point.size), complex_step), shape)
+
+
+def gradient(f: Callable[..., Any], x: Any, *, complex_step: bool = True) -> Estimate:
+    """The gradient of a function of one array that returns one number; see :func:`jacobian`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tapead import numeric
+    >>> numeric.gradient(lambda x: np.sum(x**2), np.array([1.0, 2.0])).value.round(9)
+    array([2., 4.])
+    """
+    found = jacobian(f, x, complex_step=complex_step)
+    if np.shape(found.value) != np.shape(x):
+        raise ValueError("gradient: the function must return one number; use jacobian")
+    return found

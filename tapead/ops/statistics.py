@@ -1,0 +1,294 @@
+"""Variances, averages, covariances, histograms."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
+
+from ..registry import PRIMITIVES, Linear, Primitive, RegisterGradient, add_primitive, case, implements, value_of
+from .arguments import as_operand, constant, is_tensor, no_out
+from .axes import Axis, conjugate, expand, slice_size, times
+from .reductions import divide_by_count
+
+# ---------------------------------------------------------------------- var, std
+
+_VAR = add_primitive(Primitive("var", np.var, cases=(
+    case((3,)), case((2, 3), axis=1, ddof=1), case((2, 3), axis=-2, keepdims=True), case((2, 3, 2), axis=(0, 2)),
+    case(()), case((2, 3), axis=1, where=np.array([[True, True, False], [True, True, True]])))))
+_STD = add_primitive(Primitive("std", np.std, cases=(
+    case((3,)), case((2, 3), axis=1, ddof=1), case((2, 3), axis=-2, keepdims=True), case((2, 3, 2), axis=(0, 2)),
+    case(()), case((2, 3), axis=1, where=np.array([[True, True, False], [True, True, True]])))))
+
+
+def _deviations(x: Any, axis: Axis, where: Any) -> tuple[Any, Any]:
+    """x minus the mean of its slice, 0 where left out, and the size of the slices"""
+    if where is True:
+        size = slice_size(x.shape, axis)
+        return x - np.sum(x, axis=axis, keepdims=True) * (1 / max(size, 1)), size
+    size = np.sum(np.broadcast_to(where, x.shape), axis=axis, keepdims=True).astype(x.real.dtype)
+    mean = np.sum(np.where(where, x, 0), axis=axis, keepdims=True) / np.maximum(size, 1)
+    return np.where(where, x - mean, 0), size
+
+
+def _reciprocal_freedom(size: Any, ddof: float, scale: float = 1) -> Any:
+    """scale / (n - ddof), not a number where nothing is left"""
+    freedom = np.maximum(size - ddof, 0)
+    return np.where(freedom > 0, scale / np.where(freedom > 0, freedom, 1), np.nan)[()]
+
+
+@RegisterGradient("var")
+def _var(op: Any) -> Any:
+    """d var(x) = 2 / (n - ddof) Σ (x - mean(x)) dx"""
+    (x,) = op.inputs
+    axis, keepdims, where = op.attrs.get("axis"), op.attrs.get("keepdims", False), op.attrs.get("where", True)
+    deviation, size = _deviations(x, axis, where)
+    return _real_inner(deviation, _reciprocal_freedom(size, op.attrs.get("ddof", 0), 2), axis, keepdims)
+
+
+def _real_inner(direction: Any, scale: Any, axis: Axis, keepdims: bool) -> Linear:
+    """The map dx -> scale Re Σ conj(direction) dx over an axis; `scale` has the reduced axes, of length 1"""
+    if scale.ndim == 0:
+        scale = float(scale)
+
+    def apply(t: Any) -> Any:
+        total = np.sum(scale * times(conjugate(direction), t), axis=axis, keepdims=keepdims)
+        return np.real(total) if total.dtype.kind == "c" else total
+
+    return Linear(apply, lambda g: times(direction, scale * expand(g, axis, keepdims, direction.ndim)))
+
+
+@RegisterGradient("std")
+def _std(op: Any) -> Any:
+    """d std(x) = Σ (x - mean(x)) dx / ((n - ddof) std(x)), and 0 in a slice that is constant"""
+    (x,) = op.inputs
+    axis, keepdims, where = op.attrs.get("axis"), op.attrs.get("keepdims", False), op.attrs.get("where", True)
+    deviation, size = _deviations(x, axis, where)
+    spread = expand(op.output, axis, keepdims, x.ndim)
+    constant = _is_constant(value_of(x), axis, where) | (value_of(spread) == 0)
+    if np.any(constant):
+        # Rounding leaves the mean of equal numbers beside them: what is then divided by a tiny spread is noise.
+        direction = np.where(constant, 0, deviation / np.where(constant, 1, spread))
+    else:
+        direction = deviation / spread
+    return _real_inner(direction, _reciprocal_freedom(size, op.attrs.get("ddof", 0)), axis, keepdims)
+
+
+def _is_constant(x: Any, axis: Axis, where: Any) -> Any:
+    """Whether all elements of a slice are the same."""
+    if x.size == 0:
+        return np.zeros((), bool)
+    if where is True:
+        return np.max(x, axis=axis, keepdims=True) == np.min(x, axis=axis, keepdims=True)
+    highest = np.max(x, axis=axis, keepdims=True, where=where, initial=-np.inf)
+    return highest == np.min(x, axis=axis, keepdims=True, where=where, initial=np.inf)
+
+
+@implements(np.var)
+def _var_of(a: Any, axis: Axis = None, dtype: Any = None, out: Any = None, ddof: Any = None, keepdims: bool = False, *,
+            where: Any = True, mean: Any = None, correction: Any = None) -> Any:
+    if mean is not None:
+        return _var_about(np.var, a, axis, dtype, out, ddof, keepdims, where, mean, correction)
+    return _spread_of(_VAR, a, axis, dtype, out, ddof, keepdims, where, correction)
+
+
+@implements(np.std)
+def _std_of(a: Any, axis: Axis = None, dtype: Any = None, out: Any = None, ddof: Any = None, keepdims: bool = False, *,
+            where: Any = True, mean: Any = None, correction: Any = None) -> Any:
+    if mean is not None:
+        variance = _var_about(np.std, a, axis, dtype, out, ddof, keepdims, where, mean, correction)
+        zero = value_of(variance) == 0
+        return np.where(zero, 0, np.sqrt(np.where(zero, 1, variance))) if np.any(zero) else np.sqrt(variance)
+    return _spread_of(_STD, a, axis, dtype, out, ddof, keepdims, where, correction)
+
+
+def _spread_of(primitive: Primitive, a: Any, axis: Axis, dtype: Any, out: Any, ddof: Any, keepdims: bool, where: Any,
+               correction: Any) -> Any:
+    """Variance or standard deviation about the mean."""
+    no_out(f"np.{primitive.name}", out)
+    ddof = degrees(primitive.name, ddof, correction)
+    a = as_operand(a)
+    if dtype is not None and a.dtype != dtype:
+        a = a.astype(dtype)
+    if where is True:
+        return primitive(a, axis=axis, ddof=ddof, keepdims=keepdims)
+    where = np.broadcast_to(value_of(where), a.shape)
+    return primitive(np.where(where, a, 0), axis=axis, ddof=ddof, keepdims=keepdims, where=where)
+
+
+def degrees(function: str, ddof: Any, correction: Any) -> Any:
+    """``ddof``, which may also be called ``correction``."""
+    if ddof is not None and correction is not None:
+        raise ValueError("ddof and correction can't be provided simultaneously.")
+    chosen = ddof if correction is None else correction
+    return 0 if chosen is None else constant(f"np.{function}", "ddof", chosen)
+
+
+def _var_about(function: Any, a: Any, axis: Axis, dtype: Any, out: Any, ddof: Any, keepdims: bool, where: Any,
+               mean: Any, correction: Any) -> Any:
+    """Variance about a mean that was computed before, differentiable in it too."""
+    name = function.__name__
+    no_out(f"np.{name}", out)
+    ddof = degrees(name, ddof, correction)
+    a = as_operand(a)
+    if dtype is not None and a.dtype != dtype:
+        a = a.astype(dtype)
+    keep = np.broadcast_to(value_of(where), a.shape)
+    freedom = np.maximum(np.sum(keep, axis=axis, keepdims=keepdims) - ddof, 0)
+    if np.any(freedom == 0):
+        warnings.warn("Degrees of freedom <= 0 for slice", RuntimeWarning, stacklevel=5)
+    deviation = (a if where is True else np.where(keep, a, 0)) - mean
+    if where is not True:
+        deviation = np.where(keep, deviation, 0)
+    square = np.real(deviation * np.conj(deviation)) if deviation.dtype.kind == "c" else deviation * deviation
+    return divide_by_count(np.sum(square, axis=axis, keepdims=keepdims), freedom)
+
+
+# ---------------------------------------------------------------------- average
+
+@implements(np.average)
+def _average_of(a: Any, axis: Axis = None, weights: Any = None, returned: bool = False, *,
+                keepdims: bool = False) -> Any:
+    a = as_operand(a)
+    if weights is None:
+        average = np.mean(a, axis=axis, keepdims=keepdims)
+        total = average.dtype.type(slice_size(a.shape, axis))
+    else:
+        weights = weights_like(a, axis, as_operand(weights), "average")
+        kinds = (np.float64,) if a.dtype.kind in "iub" else ()
+        dtype = np.result_type(a.dtype, weights.dtype, *kinds)
+        total = np.sum(weights, axis=axis, keepdims=keepdims, dtype=dtype)
+        if np.any(value_of(total) == 0):
+            raise ZeroDivisionError("Weights sum to zero, can't be normalized")
+        average = np.sum(a * weights, axis=axis, keepdims=keepdims, dtype=dtype) / total
+    if not returned:
+        return average
+    return average, total if total.shape == average.shape else np.broadcast_to(total, average.shape)
+
+
+def weights_like(a: Any, axis: Axis, weights: Any, function: str) -> Any:
+    """Weights of the array's own shape, or of the shape of its reduced axes, made to broadcast with the array."""
+    if weights.shape == a.shape:
+        return weights
+    if axis is None:
+        raise TypeError(f"np.{function}: axis must be given when the shapes of a {a.shape} and weights {weights.shape} "
+                        "differ")
+    axes = normalize_axis_tuple(axis, a.ndim)
+    if weights.shape != tuple([a.shape[one] for one in axes]):
+        raise ValueError(f"np.{function}: weights of shape {weights.shape} fit neither a, of shape {a.shape}, nor its "
+                         f"axes {axes}")
+    order = tuple([int(one) for one in np.argsort(axes)])
+    return np.reshape(weights if len(axes) == 1 else np.transpose(weights, order),
+                      tuple([length if one in axes else 1 for one, length in enumerate(a.shape)]))
+
+
+# ---------------------------------------------------------------------- covariance
+
+
+@implements(np.cov)
+def _cov_of(m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: int | None = None, fweights: Any = None,
+            aweights: Any = None, *, dtype: Any = None) -> Any:
+    if ddof is not None and ddof != int(ddof):
+        raise ValueError("ddof must be integer")
+    m = as_operand(m)
+    samples = [m] if y is None else [m, as_operand(y)]
+    if any(sample.ndim > 2 for sample in samples):
+        raise ValueError(f"np.cov: {'m' if m.ndim > 2 else 'y'} has more than 2 dimensions")
+    dtype = np.result_type(*[sample.dtype for sample in samples], np.float64) if dtype is None else dtype
+    x = _variables(m.astype(dtype), transpose=not rowvar and m.ndim != 1)
+    if x.shape[0] == 0:
+        return np.zeros((0, 0), dtype)
+    if y is not None:
+        second = _variables(samples[1].astype(dtype), transpose=False)
+        x = np.concatenate([x, second.T if not rowvar and second.shape[0] != 1 else second], axis=0)
+    ddof = (0 if bias else 1) if ddof is None else ddof
+    weights = _observation_weights(constant("np.cov", "fweights", fweights), aweights, x.shape[1])
+    average, total = np.average(x, axis=1, weights=weights, returned=True)
+    if weights is None:
+        freedom: Any = x.shape[1] - ddof
+    elif ddof == 0:
+        freedom = total[0]
+    elif aweights is None:
+        freedom = total[0] - ddof
+    else:
+        freedom = total[0] - ddof * np.sum(weights * as_operand(aweights)) / total[0]
+    if value_of(freedom) <= 0:
+        warnings.warn("Degrees of freedom <= 0 for slice", RuntimeWarning, stacklevel=4)
+        freedom = np.float64(0.0)
+    deviation = x - average[:, None]
+    weighted = deviation if weights is None else deviation * weights
+    covariance = np.matmul(deviation, conjugate(weighted).T) * np.true_divide(1, freedom)
+    return np.reshape(covariance, tuple([length for length in covariance.shape if length != 1]))
+
+
+def _variables(sample: Any, transpose: bool) -> Any:
+    """A sample with one row per variable."""
+    rows = np.reshape(sample, (1, -1)) if sample.ndim < 2 else sample
+    return rows.T if transpose else rows
+
+
+def _observation_weights(fweights: Any, aweights: Any, count: int) -> Any:
+    """The product of both kinds of weights, checked; None without either."""
+    if fweights is not None:
+        fweights = np.asarray(fweights, float)
+        if not np.all(fweights == np.around(fweights)):
+            raise TypeError("fweights must be integer")
+    if aweights is not None:
+        aweights = as_operand(aweights).astype(float)
+    for name, weights in (("fweights", fweights), ("aweights", aweights)):
+        if weights is None:
+            continue
+        if weights.ndim > 1:
+            raise RuntimeError(f"cannot handle multidimensional {name}")
+        if weights.shape[0] != count:
+            raise RuntimeError(f"incompatible numbers of samples and {name}")
+        if np.any(value_of(weights) < 0):
+            raise ValueError(f"{name} cannot be negative")
+    if fweights is None or aweights is None:
+        return aweights if fweights is None else fweights
+    return fweights * aweights
+
+
+@implements(np.corrcoef)
+def _corrcoef_of(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -> Any:
+    covariance = np.cov(x, y, rowvar, dtype=dtype)
+    if covariance.ndim == 0:
+        return covariance / covariance
+    places = np.arange(covariance.shape[0])
+    variance = covariance[places, places]
+    deviation = np.sqrt(np.real(variance) if variance.dtype.kind == "c" else variance)
+    correlation = covariance / deviation[:, None] / deviation[None, :]
+    if correlation.dtype.kind == "c":
+        return np.clip(np.real(correlation), -1, 1) + 1j * np.clip(np.imag(correlation), -1, 1)
+    return np.clip(correlation, -1, 1)
+
+
+# ---------------------------------------------------------------------- counting
+
+
+@implements(np.bincount)
+def _bincount_of(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
+    if not is_tensor(weights):
+        return np.bincount(value_of(x), weights, minlength)
+    places = np.asarray(value_of(x))
+    size = len(np.bincount(places, weights.data, minlength))  # which also checks the arguments
+    return PRIMITIVES["scatter"](weights.astype(float), shape=(size,), key=places)
+
+
+@implements(np.histogram)
+def _histogram_of(a: Any, bins: Any = 10, range: Any = None, density: bool | None = None, weights: Any = None) -> Any:
+    if np.ndim(bins) == 0 and range is None:
+        a = constant("np.histogram without range=, where the edges of the bins follow the data", "a", a)
+    values, bins = np.ravel(value_of(a)), constant("np.histogram", "bins", bins)
+    if not is_tensor(weights):
+        return np.histogram(values, bins, range, density, weights)
+    edges = np.histogram(values, bins, range, weights=np.ravel(weights.data))[1]
+    place = np.searchsorted(edges, values, side="right") - 1
+    place[values == edges[-1]] = len(edges) - 2
+    inside = np.flatnonzero((place >= 0) & (place < len(edges) - 1))
+    counts = PRIMITIVES["scatter"](np.reshape(weights, (-1,))[inside], shape=(len(edges) - 1,), key=place[inside])
+    if density:
+        return counts / np.diff(edges) / np.sum(counts), edges
+    return counts, edges
