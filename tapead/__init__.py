@@ -1,10 +1,62 @@
 """tapead: exact derivatives of plain NumPy programs, and proof that they are right."""
 
+from typing import TYPE_CHECKING, Any
+
 from .backward import gradients
+from .functions import (
+    arccos,
+    arccosh,
+    arcsin,
+    arcsinh,
+    arctan,
+    arctanh,
+    cbrt,
+    cos,
+    cosh,
+    exp,
+    exp2,
+    expm1,
+    log,
+    log1p,
+    log2,
+    log10,
+    sin,
+    sinh,
+    sqrt,
+    square,
+    tan,
+    tanh,
+)
 from .modes import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
-from .registry import Linear, NotDifferentiable, RegisterGradient, override_gradient, primitive
+from .registry import Linear, NotDifferentiable, Primitive, RegisterGradient, override_gradient, primitive
 from .tape import Tape, tape
 from .tensor import Tensor, array, tensor
-from .transforms import grad, hessian, hvp, jacobian, jvp, linearize, value_and_grad, vjp
+from .transforms import grad, hessian, hvp, jacobian, jvp, linearize, stop_gradient, value_and_grad, vjp
+
+if TYPE_CHECKING:
+    from . import numeric, symbolic
+    from .gradcheck import GradcheckError, gradcheck
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "GradcheckError", "Linear", "NotDifferentiable", "Primitive", "RegisterGradient", "Tape", "Tensor", "arccos",
+    "arccosh", "arcsin", "arcsinh", "arctan", "arctanh", "array", "cbrt", "cos", "cosh", "enable_grad", "exp", "exp2",
+    "expm1", "grad", "gradcheck", "gradients", "hessian", "hvp", "is_grad_enabled", "jacobian", "jvp", "linearize", "log",
+    "log1p", "log2", "log10", "no_grad", "numeric", "override_gradient", "primitive", "set_grad_enabled", "sin", "sinh",
+    "sqrt", "square", "stop_gradient", "symbolic", "tan", "tanh", "tape", "tensor", "value_and_grad", "vjp",
+]
+
+#: What is imported when first asked for: the checker and the SymPy module are not needed to differentiate.
+_LATER = {"GradcheckError": "gradcheck", "gradcheck": "gradcheck", "numeric": "numeric", "symbolic": "symbolic"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module 'tapead' has no attribute {name!r}")
+    from importlib import import_module
+
+    module = import_module(f".{_LATER[name]}", __name__)
+    value = getattr(module, name, module)
+    globals()[name] = value
+    return value

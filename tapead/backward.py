@@ -126,7 +126,7 @@ def _seed(output: Any, gradient: Any, function: str, which: str, record: bool) -
 def _handed_out(cotangent: Any) -> Tensor:
     """A cotangent as a tensor of the user's own: it shares memory with nothing else, though it may share a history."""
     if isinstance(cotangent, Tensor):
-        return _wrap(np.array(cotangent._value)[()], cotangent._entry)
+        return +cotangent if cotangent.is_leaf else _wrap(np.array(cotangent._value)[()], cotangent._entry)
     return _wrap(np.array(cotangent)[()], None)
 
 

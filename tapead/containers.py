@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from copy import copy
 from typing import Any
 
 __all__ = ["flatten", "flatten_like", "map_structure"]
@@ -82,7 +83,7 @@ def _take_apart(container: Any, leaves: list[Any]) -> Any:
     if isinstance(container, dict):
         shapes = [_take_apart(value, leaves) for value in container.values()]
         # A copy keeps what a subclass of dict knows besides its items, such as a default.
-        return shapes, lambda parts: _refilled(container.copy(), parts)
+        return shapes, lambda parts: _refilled(copy(container), parts)
     if isinstance(container, (tuple, list)):
         shapes = [_take_apart(value, leaves) for value in container]
         if hasattr(container, "_fields"):

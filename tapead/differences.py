@@ -178,7 +178,7 @@ def _widened(value: Array, error: Array, quotients: Array, rounding: Array) -> A
     distance = np.abs(quotients - value)
     outside = np.isfinite(distance) & (distance > 3 * rounding)
     farthest = np.max(np.where(outside, distance, 0.0), axis=0, initial=0.0)
-    return np.where(error > 0.1 * np.abs(value), np.maximum(error, farthest), error)
+    return np.where(error > 0.1 * np.abs(value), np.maximum(error, 2 * farthest), error)
 
 
 def _growth(quotients: Array, rounding: Array) -> Array:

@@ -107,6 +107,8 @@ class Primitive:
         An expression in the inputs that vanishes where the function has a kink or a jump.
     cases : tuple of Case
         Calls for the catalogue's tests; elementwise primitives need none.
+    reads : str
+        Which values the rule looks at; see ``RegisterGradient``.
     masks : bool
         Whether it selects among its inputs' elements, so that those left out may be NaN without harm.
     """
@@ -120,6 +122,7 @@ class Primitive:
     domain: tuple[Interval, ...] = ()
     kinks: str | None = None
     cases: tuple[Case, ...] = ()
+    reads: str = "all"
     masks: bool = False
 
     def __call__(self, *inputs: Any, **attrs: Any) -> Any:
@@ -261,6 +264,9 @@ def lookup(name: str) -> Primitive:
         raise LookupError(f"no primitive is called {name!r}{hint}") from None
 
 
+_READS = ("all", "inputs", "output", "factors", "nothing")
+
+
 class RegisterGradient:
     """Attach a derivative rule to the primitive of the given name.
 
@@ -279,6 +285,9 @@ class RegisterGradient:
     ----------
     name : str
         Of a registered primitive.
+    reads : {"all", "inputs", "output", "factors", "nothing"}
+        The values that the rule looks at, so that the tape can let go of large arrays that it does not: the inputs, the
+        output, for each input the other inputs (as in a product), or none. Shapes and dtypes may always be asked for.
 
     Raises
     ------
@@ -290,14 +299,18 @@ class RegisterGradient:
         If the rule does not take exactly one argument.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, reads: str = "all") -> None:
+        if reads not in _READS:
+            raise ValueError(f"reads must be one of {', '.join(map(repr, _READS))}, not {reads!r}")
         self.primitive = lookup(name)
+        self.reads = reads
 
     def __call__(self, rule: Rule) -> Rule:
         """Register `rule` and return it."""
         _check_rule(self.primitive, rule)
         _check_unclaimed(self.primitive, rule)
         self.primitive.rule = rule
+        self.primitive.reads = self.reads
         return rule
 
 

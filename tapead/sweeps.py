@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Iterable, Sequence
-from heapq import heappop, heappush, heapreplace
+from heapq import heapify, heappop, heappush, heapreplace
 from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
+from .blocks import BLOCKED, Stretch
 from .registry import Linear, Primitive, current_overrides
-from .tape import Entry, Leaf
+from .tape import LARGE, Entry, Leaf
 from .tensor import Tensor, _wrap
 
 __all__ = ["cone", "forward", "reverse"]
@@ -26,8 +27,6 @@ __all__ = ["cone", "forward", "reverse"]
 _by_index = attrgetter("index")
 _getrefcount = sys.getrefcount
 _float64 = np.float64
-#: From this many bytes on, writing into a buffer that the sweep owns is cheaper than a new one.
-_REUSE = 1 << 15
 
 
 class Op:
@@ -139,6 +138,22 @@ def reverse(seeds: Iterable[tuple[Entry, Any]], *, record: bool = False, stops: 
                 rule = overrides.get(primitive.name, rule)
             if entry.inputs is None:
                 raise _was_freed(entry)
+            number = cotangent.__class__ is _float64 and not careful
+            if not (number or record or special or careful) and only is None and cotangent.nbytes >= BLOCKED:
+                stretch = Stretch(entry, waiting)
+                if stretch.worthwhile:
+                    cotangents[entry] = cotangent
+                    waiting = [pair for pair in waiting if pair[1] not in stretch.entries]
+                    heapify(waiting)
+                    for parent, product in stretch.sweep(cotangents, reverse).items():
+                        if parent not in cotangents and parent.__class__ is not Leaf:
+                            heappush(waiting, (-parent.index, parent))
+                        _accumulate(cotangents, parent, product)
+                    if freed is not None:
+                        for entry in stretch.entries:
+                            entry.inputs = entry.output = None  # type: ignore[assignment]  # as below
+                            entry.attrs = freed
+                    continue
             try:
                 partials = rule(Op(entry) if record else entry)  # type: ignore[misc]  # only leaves have none
             except FloatingPointError:
@@ -149,7 +164,6 @@ def reverse(seeds: Iterable[tuple[Entry, Any]], *, record: bool = False, stops: 
                 partials = tuple(partials) if isinstance(partials, list) else (partials,)
             if len(partials) != len(parents):
                 raise _wrong_arity(primitive, partials, parents)
-            number = cotangent.__class__ is _float64 and not careful
             position = -1
             for parent in parents:  # a counter costs half of what zip does
                 position += 1
@@ -168,7 +182,7 @@ def reverse(seeds: Iterable[tuple[Entry, Any]], *, record: bool = False, stops: 
                     if kind is not Linear and callable(partial):
                         # Held twice, as a partial is that the rule's tuple holds: `_pull` counts the references.
                         called = partial = _call(partial)  # noqa: F841 -- the second reference
-                    if not careful and primitive.masks and _meets_nan(parent):
+                    if not careful and primitive.masks and _meets_nan(entry, position):
                         careful = True
                     product = _pull(cotangent, partial, careful)
                     if product is None:
@@ -279,7 +293,7 @@ def _pull(cotangent: Any, partial: Any, careful: bool) -> Any:
             partial = np.conj(partial)
         elif letter == "b":
             return _mask(cotangent, partial)
-        elif (kind is np.ndarray and not careful and partial.nbytes >= _REUSE and _getrefcount(partial) <= _FRESH
+        elif (kind is np.ndarray and not careful and partial.nbytes >= LARGE and _getrefcount(partial) <= _FRESH
               and partial.flags.owndata and partial.shape == cotangent.shape and partial.dtype == cotangent.dtype
               and cotangent.__class__ is np.ndarray):
             return _times_in_place(cotangent, partial)
@@ -329,22 +343,24 @@ def _times(factor: Any, partial: Any, careful: bool = False) -> Any:
             pass
     with np.errstate(invalid="ignore"):
         product = factor * partial
-        zero = (factor == 0) & ~np.isfinite(_plain(partial))
-        if not np.any(zero):
+        first, second = _plain(factor), _plain(partial)
+        # Both ways round: what is 0 · inf to one sweep is inf · 0 to the other.
+        nothing = ((first == 0) & ~np.isfinite(second)) | ((second == 0) & np.isinf(first))
+        if not np.any(nothing):
             return product
+        zero = np.zeros((), product.dtype)
         if isinstance(product, Tensor):
             # Masking the product would leave 0 · inf in its own derivative: mask the factors.
-            partial = np.where(zero, np.zeros((), product.dtype), partial)
-            return factor * partial
-        return np.where(zero, np.zeros((), product.dtype), product)[()]
+            return np.where(nothing, zero, factor) * np.where(nothing, zero, partial)
+        return np.where(nothing, zero, product)[()]
 
 
 def _times_in_place(cotangent: np.ndarray, partial: np.ndarray) -> np.ndarray:
     """``cotangent * partial`` in the memory of `partial`, which nobody else can see."""
     try:
         return np.multiply(cotangent, partial, out=partial)
-    except FloatingPointError:  # raised when all is computed: only the products of zeros need mending
-        partial[(cotangent == 0) & np.isnan(partial)] = 0
+    except FloatingPointError:  # raised when all is computed: only 0 · inf and inf · 0 need mending
+        partial[((cotangent == 0) | np.isinf(cotangent)) & np.isnan(partial)] = 0
         return partial
 
 
@@ -364,12 +380,13 @@ def _call(partial: Any) -> Any:
             return partial()
 
 
-def _meets_nan(parent: Entry) -> bool:
+def _meets_nan(entry: Entry, position: int) -> bool:
     """Whether what a selection reads from holds NaNs, so that partials further back may be NaN times zero.
 
     NaNs are quiet: no flag tells of them. So the rest of the sweep is careful then.
     """
-    return parent.primitive.rule is not None and bool(np.any(np.isnan(parent.output)))
+    parent = entry.parents[position]
+    return parent is not None and parent.primitive.rule is not None and bool(np.any(np.isnan(entry.inputs[position])))
 
 
 def _plain(value: Any) -> Any:
@@ -431,7 +448,7 @@ def _accumulate(cotangents: dict[Entry, Any], entry: Entry, contribution: Any) -
     previous = cotangents.pop(entry, None)
     if previous is None:
         cotangents[entry] = contribution
-    elif (previous.__class__ is np.ndarray and contribution.__class__ is np.ndarray and previous.nbytes >= _REUSE
+    elif (previous.__class__ is np.ndarray and contribution.__class__ is np.ndarray and previous.nbytes >= LARGE
           and _getrefcount(previous) <= 2 and previous.flags.owndata and previous.flags.writeable):
         try:
             previous += contribution

@@ -37,6 +37,10 @@ def user_frame() -> FrameType:
     return frame
 
 
+#: From this many bytes on, an array is worth the trouble of not keeping it or of using its buffer again.
+LARGE = 1 << 15
+
+
 class Entry:
     """One line of the Wengert list, ``output = primitive(*inputs, **attrs)``.
 
@@ -112,6 +116,50 @@ class Leaf(Entry):
         return "AccumulateGrad"
 
 
+class Dropped:
+    """What is left of a large array that no rule will look at: its shape and dtype."""
+
+    __slots__ = ("shape", "dtype", "ndim", "size", "nbytes")
+    __array_ufunc__ = None
+
+    def __init__(self, value: Any) -> None:
+        self.shape = value.shape
+        self.dtype = value.dtype
+        self.ndim = value.ndim
+        self.size = value.size
+        self.nbytes = value.nbytes
+
+    def rows(self, place: slice) -> Dropped:
+        """What indexing the first axis with `place` would leave."""
+        cut = Dropped(self)
+        cut.shape = (len(range(*place.indices(self.shape[0]))), *self.shape[1:])
+        cut.size = self.size // self.shape[0] * cut.shape[0]
+        cut.nbytes = cut.size * self.dtype.itemsize
+        return cut
+
+    def __repr__(self) -> str:
+        return f"<dropped array of shape {self.shape}: the rule's `reads=` does not name it>"
+
+
+def let_go(entry: Entry) -> None:
+    """Drop the arrays of an entry that its rule does not look at: most of the memory of a long tape.
+
+    Constants stay: they cannot be computed again by replaying the tape.
+    """
+    reads = entry.primitive.reads
+    if reads == "all":
+        return
+    if reads != "output" and entry.output.nbytes >= LARGE:
+        entry.output = Dropped(entry.output)
+    if reads == "inputs":
+        return
+    parents = entry.parents
+    tracked = len(parents) - parents.count(None)
+    entry.inputs = tuple([
+        value if parent is None or value.nbytes < LARGE or (reads == "factors" and tracked > 1) else Dropped(value)
+        for value, parent in zip(entry.inputs, parents, strict=True)])
+
+
 class Scope:
     """Where entries are being recorded: a thread's tape, or within it the run of a function that is transformed.
 
@@ -177,6 +225,9 @@ def record(primitive: Primitive, inputs: tuple[Any, ...], parents: tuple[Entry |
     for parent in parents:
         if parent is not None and parent.scope is not scope:
             scope.take_in(parent)
+    if output.nbytes >= LARGE or any([value.nbytes >= LARGE for value, parent in zip(inputs, parents, strict=True)
+                                      if parent is not None]):
+        let_go(entry)
     return entry
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from . import ops as _ops  # registers the primitives that the operators below stand for
 from .registry import FUNCTIONS, PRIMITIVES, UFUNCS, Primitive
-from .tape import Entry, Leaf, current_scope, next_index, record, recording_scope, start_scope
+from .tape import LARGE, Entry, Leaf, current_scope, let_go, next_index, record, recording_scope, start_scope
 
 if TYPE_CHECKING:
     from .hints import Operand
@@ -508,7 +508,7 @@ def array(values: Any, dtype: Any = None) -> Any:
 # and a tensor or Python number. Long tapes of scalars are made by nothing else.
 
 
-def _unary(ufunc: np.ufunc) -> Callable[..., Any]:
+def unary(ufunc: np.ufunc) -> Callable[..., Any]:
     """`ufunc` of a tensor without the detour through NumPy; of anything else it is `ufunc` itself."""
     primitive = UFUNCS[ufunc]
 
@@ -541,13 +541,15 @@ def _unary(ufunc: np.ufunc) -> Callable[..., Any]:
         entry.instruction = frame.f_lasti
         if parent.scope is not scope:
             scope.take_in(parent)
+        if output.__class__ is np.ndarray and output.nbytes >= LARGE:
+            let_go(entry)
         return result
 
     function.__name__ = function.__qualname__ = ufunc.__name__
     return function
 
 
-_UNARY = {ufunc: _unary(ufunc) for ufunc, primitive in UFUNCS.items() if ufunc.nin == 1 and primitive.differentiable}
+_UNARY = {ufunc: unary(ufunc) for ufunc, primitive in UFUNCS.items() if ufunc.nin == 1 and primitive.differentiable}
 
 
 
@@ -595,6 +597,8 @@ def _binary(ufunc: np.ufunc, compute: Callable[[Any, Any], Any]) -> tuple[Any, A
             scope.take_in(parent)
         if other_parent is not None and other_parent.scope is not scope:
             scope.take_in(other_parent)
+        if output.__class__ is np.ndarray and output.nbytes >= LARGE:
+            let_go(entry)
         return result
 
     def reflected(self: Tensor, other: Operand) -> Tensor:

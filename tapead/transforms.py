@@ -18,7 +18,7 @@ from .sweeps import cone, downstream, forward, reverse
 from .tape import Entry, Scope, reset_current_scope, set_current_scope, start_scope
 from .tensor import Tensor, _wrap, watch
 
-__all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "linearize", "value_and_grad", "vjp"]
+__all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "linearize", "stop_gradient", "value_and_grad", "vjp"]
 
 Function = Callable[..., Any]
 Positions = int | Sequence[int]
@@ -113,12 +113,12 @@ class Recording:
         """The cotangents of the inputs, flattened, from those of the outputs; zeros for an unused input."""
         seeds = [(output._entry, cotangent) for output, cotangent in zip(self.outputs, cotangents, strict=True)
                  if _entry(output) is not None]
-        record = self.enabled and (self.nested or any(map(_entry, cotangents)))
+        # A tracked cotangent records what is done to it; that alone does not make the rules differentiate the inputs.
         if self.foreign:
             # What lies outside is another transform's to sweep, and not ours to free.
-            found = reverse(seeds, record=record, stops=self.stops, only=downstream(self.order, self.stops))
+            found = reverse(seeds, record=self.nested, stops=self.stops, only=downstream(self.order, self.stops))
         else:
-            found = reverse(seeds, record=record, freed_by=None if keep or record else self.name)
+            found = reverse(seeds, freed_by=None if keep else self.name)
         results = []
         held = {id(cotangent) for _, cotangent in seeds}
         for stand_in, from_tensor in zip(self.inputs, self.from_tensor, strict=True):
@@ -128,9 +128,8 @@ class Recording:
 
     def push(self, tangents: Sequence[Any]) -> list[Any]:
         """The tangents of the outputs, flattened, from those of the inputs; zeros for a constant output."""
-        record = self.enabled and (self.nested or any(map(_entry, tangents)))
         known: dict[Entry, Any] = dict(zip((stand_in._entry for stand_in in self.inputs), tangents, strict=True))  # type: ignore[arg-type]  # as in pull
-        forward(self.order, known, record=record)
+        forward(self.order, known, record=self.nested)
         held = set(map(id, tangents))
         keep = any(self.from_tensor)
         return [_own(known.get(_entry(output)), output, held, keep) for output in self.outputs]  # type: ignore[arg-type]  # None is never a key
@@ -472,12 +471,34 @@ def jacobian(f: Function, argnums: Positions = 0, mode: str = "auto") -> Functio
         columns = sum(stand_in.size for stand_in in recording.inputs)
         rows = sum(np.size(_plain(output)) for output in recording.outputs)
         forwards = mode == "fwd" or (mode == "auto" and columns <= rows)
-        blocks = _by_columns(recording) if forwards else _by_rows(recording)
+        blocks = (_by_columns if forwards else _by_rows)(recording, _called(f))
         one = _is_one(argnums)
         return recording.rebuild_outputs(
             [recording.rebuild_inputs(row)[0] if one else recording.rebuild_inputs(row) for row in blocks])
 
     return jacobian_of_f
+
+
+def _swept(sweep: Callable[[list[Any]], list[Any]], values: Sequence[Any], f: str) -> list[list[Any]]:
+    """What `sweep` makes of every unit vector of the space of `values`; where that is complex, along 1 and i together."""
+    results = []
+    for unit in _basis(values):
+        found = sweep(unit)
+        if any(part.dtype.kind == "c" and np.any(part) for part in unit):
+            turned = sweep([part * 1j if part.dtype.kind == "c" else part for part in unit])
+            found = [_joined(*pair, f) for pair in zip(found, turned, strict=True)]
+        results.append(found)
+    return results
+
+
+def _joined(along_1: Any, along_i: Any, f: str) -> Any:
+    if along_1.dtype.kind != "c":
+        return along_1 + 1j * along_i
+    rest = np.abs(_plain(along_i) - 1j * _plain(along_1))
+    if np.any(rest > 1e-3 * np.abs(_plain(along_1))):
+        raise TypeError(f"jacobian: {f} is not holomorphic, so that no complex matrix is its derivative; use jvp or vjp, or "
+                        "differentiate in the real and imaginary parts")
+    return along_1
 
 
 def _basis(values: Sequence[Any]) -> Iterable[list[Any]]:
@@ -490,8 +511,8 @@ def _basis(values: Sequence[Any]) -> Iterable[list[Any]]:
             yield [*(other[()] for other in zeros[:position]), unit[()], *(other[()] for other in zeros[position + 1:])]
 
 
-def _by_columns(recording: Recording) -> list[list[Any]]:
-    pushed = [recording.push(unit) for unit in _basis([_plain(stand_in) for stand_in in recording.inputs])]
+def _by_columns(recording: Recording, f: str) -> list[list[Any]]:
+    pushed = _swept(recording.push, [_plain(stand_in) for stand_in in recording.inputs], f)
     blocks = []
     for position, output in enumerate(recording.outputs):
         row, start = [], 0
@@ -503,13 +524,17 @@ def _by_columns(recording: Recording) -> list[list[Any]]:
     return blocks
 
 
-def _by_rows(recording: Recording) -> list[list[Any]]:
+def _by_rows(recording: Recording, f: str) -> list[list[Any]]:
     outputs = [np.asarray(_plain(output)) for output in recording.outputs]
-    pulled = [recording.pull(unit, keep=True) for unit in _basis(outputs)]
+    pulled = _swept(functools.partial(recording.pull, keep=True), outputs, f)
     blocks, start = [], 0
     for output in outputs:
         rows = pulled[start:start + output.size]
         start += output.size
+        for position, stand_in in enumerate(recording.inputs):
+            if output.dtype.kind == stand_in.dtype.kind == "c":  # the adjoint of a number is its conjugate
+                for row in rows:
+                    row[position] = np.conj(row[position])
         blocks.append([_stacked([row[position] for row in rows], output.shape, stand_in, last=False)
                        for position, stand_in in enumerate(recording.inputs)])
     return blocks
@@ -575,3 +600,24 @@ def hvp(f: Function, primals: Any, vectors: Any) -> Any:
     point = _as_tuple(primals)
     _, products = jvp(grad(f, tuple(range(len(point)))), point, _as_tuple(vectors))
     return products if isinstance(primals, (tuple, list)) else products[0]
+
+
+def stop_gradient(x: Any) -> Any:
+    """The same values as a constant to every transform, however deeply nested.
+
+    Parameters
+    ----------
+    x : tensor, array, number or container of them
+
+    Returns
+    -------
+    as `x`
+        With the tensors off the tape.
+
+    Examples
+    --------
+    >>> import tapead as ta
+    >>> ta.grad(lambda x: x * ta.stop_gradient(x))(3.0)
+    np.float64(3.0)
+    """
+    return map_structure(lambda value: value.detach() if isinstance(value, Tensor) else value, x)

@@ -40,19 +40,19 @@ ufunc_primitive(np.reciprocal, sympy="1/x", kinks="x")
 ufunc_primitive(np.square, sympy="x**2")
 
 
-@RegisterGradient("add")
+@RegisterGradient("add", reads="nothing")
 def _add(op: Any) -> Any:
     """d (x + y) = dx + dy"""
     return ONE, ONE
 
 
-@RegisterGradient("subtract")
+@RegisterGradient("subtract", reads="nothing")
 def _subtract(op: Any) -> Any:
     """d (x - y) = dx - dy"""
     return ONE, MINUS_ONE
 
 
-@RegisterGradient("multiply")
+@RegisterGradient("multiply", reads="factors")
 def _multiply(op: Any) -> Any:
     """d (x y) = y dx + x dy"""
     x, y = op.inputs
@@ -74,25 +74,25 @@ def _inverse(y: Any) -> Any:
         return np.divide(1.0, y)
 
 
-@RegisterGradient("negative")
+@RegisterGradient("negative", reads="nothing")
 def _negative(op: Any) -> Any:
     """d (-x) = -dx"""
     return MINUS_ONE
 
 
-@RegisterGradient("positive")
+@RegisterGradient("positive", reads="nothing")
 def _positive(op: Any) -> Any:
     """d (+x) = dx"""
     return ONE
 
 
-@RegisterGradient("reciprocal")
+@RegisterGradient("reciprocal", reads="output")
 def _reciprocal(op: Any) -> Any:
     """d (1 / x) = -1 / x² dx"""
     return -op.output * op.output
 
 
-@RegisterGradient("square")
+@RegisterGradient("square", reads="inputs")
 def _square(op: Any) -> Any:
     """d x² = 2x dx"""
     (x,) = op.inputs
@@ -121,35 +121,32 @@ def _float_power(op: Any) -> Any:
     return lambda: _power_in_base(np.float_power, x, y), lambda: _power_in_exponent(x, y, op.output)
 
 
-def _power_in_base(power: Callable[[Any, Any], Any], x: Any, y: Any) -> Any:
+def _power_in_base(power: Callable[..., Any], x: Any, y: Any) -> Any:
     """y x^(y-1), and 0 for y = 0 at x = 0"""
-    if y.__class__ in _PYTHON_REALS:
-        if y == 2:
-            return 2 * x
-        return y * power(x, y - 1) if y != 0 else 0
+    if y.__class__ is int or y.__class__ is float:
+        return 2 * x if y == 2 else y * power(x, y - 1) if y != 0 else 0
     exponent = y - 1.0
     undefined = (y == 0) & (x == 0)
     return y * power(x, np.where(undefined, 0, exponent) if holds_anywhere(undefined) else exponent)
 
 
-_PYTHON_REALS = frozenset([int, float])
-
-
 def _power_in_exponent(x: Any, y: Any, power: Any) -> Any:
     """x^y log(x); at x = 0 it is 0 for y > 0 and -inf for y <= 0"""
+    if getattr(getattr(x, "dtype", None), "kind", "f") in "iub":
+        x = x * 1.0  # the logarithm of a small integer type is a float of few digits
     zero = x == 0
     if not holds_anywhere(zero):
         return power * np.log(x)
     return np.where(zero, np.where(y > 0, 0.0, -np.inf), power * np.log(np.where(zero, 1, x)))
 
 
-@RegisterGradient("sqrt")
+@RegisterGradient("sqrt", reads="output")
 def _sqrt(op: Any) -> Any:
     """d √x = 1 / (2 √x) dx"""
     return 0.5 / op.output
 
 
-@RegisterGradient("cbrt")
+@RegisterGradient("cbrt", reads="output")
 def _cbrt(op: Any) -> Any:
     """d x^(1/3) = 1 / (3 x^(2/3)) dx"""
     return 1 / (3 * op.output * op.output)
@@ -198,7 +195,7 @@ def _share(wins: Any, ties: Any) -> Any:
     return np.where(ties, 0.5, wins) if holds_anywhere(ties) else wins
 
 
-@RegisterGradient("maximum")
+@RegisterGradient("maximum", reads="inputs")
 def _maximum(op: Any) -> Any:
     """d max(x, y) = dx where x > y, dy where y > x, half of each where they tie"""
     x, y = op.inputs
@@ -206,7 +203,7 @@ def _maximum(op: Any) -> Any:
     return lambda: _share(x > y, ties), lambda: _share(y > x, ties)
 
 
-@RegisterGradient("minimum")
+@RegisterGradient("minimum", reads="inputs")
 def _minimum(op: Any) -> Any:
     """d min(x, y) = dx where x < y, dy where y < x, half of each where they tie"""
     x, y = op.inputs
@@ -214,7 +211,7 @@ def _minimum(op: Any) -> Any:
     return lambda: _share(x < y, ties), lambda: _share(y < x, ties)
 
 
-@RegisterGradient("fmax")
+@RegisterGradient("fmax", reads="inputs")
 def _fmax(op: Any) -> Any:
     """d fmax(x, y): that of max(x, y), and the other operand's where one is NaN"""
     x, y = op.inputs
@@ -222,7 +219,7 @@ def _fmax(op: Any) -> Any:
     return lambda: _share((x > y) | np.isnan(y), ties), lambda: _share((y > x) | np.isnan(x), ties)
 
 
-@RegisterGradient("fmin")
+@RegisterGradient("fmin", reads="inputs")
 def _fmin(op: Any) -> Any:
     """d fmin(x, y): that of min(x, y), and the other operand's where one is NaN"""
     x, y = op.inputs
@@ -260,7 +257,7 @@ def _sign(op: Any) -> Any:
     return Linear(turn, turn)
 
 
-@RegisterGradient("fabs")
+@RegisterGradient("fabs", reads="inputs")
 def _fabs(op: Any) -> Any:
     """d |x| = sign(x) dx, and 0 at 0"""
     return np.sign(op.inputs[0])
@@ -276,11 +273,11 @@ def _copysign(op: Any) -> Any:
 @RegisterGradient("heaviside")
 def _heaviside(op: Any) -> Any:
     """d heaviside(x, y) = dy where x = 0"""
-    x, y = op.inputs
+    x = op.inputs[0]
     return 0, lambda: np.equal(x, 0)
 
 
-@RegisterGradient("nextafter")
+@RegisterGradient("nextafter", reads="nothing")
 def _nextafter(op: Any) -> Any:
     """d nextafter(x, y) = dx"""
     return ONE, 0
@@ -294,6 +291,6 @@ def _conjugate(op: Any) -> Any:
 
 # ---------------------------------------------------------------------- truth values and integers
 
-for _ufunc in (np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal, np.isfinite, np.isinf,
+for _predicate in (np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal, np.isfinite, np.isinf,
                np.isnan, np.logical_and, np.logical_or, np.logical_xor, np.logical_not):
-    NotDifferentiable(ufunc_primitive(_ufunc).name)
+    NotDifferentiable(ufunc_primitive(_predicate).name)

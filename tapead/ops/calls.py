@@ -1,7 +1,7 @@
 """Ufuncs called in other ways than ``f(x, y)``: with keywords, by their methods, or with several results.
 
-Everything is reduced to calls of primitives. What cannot be (writing into an array, an unknown ufunc) raises with the way
-round; nothing is ignored but ``order=`` and ``subok=``, which choose a memory layout and a class and no value.
+Everything is reduced to calls of primitives. What cannot be (writing into an array, an unknown ufunc) raises with the
+way round; nothing is ignored but ``order=`` and ``subok=``, which choose a memory layout and a class and no value.
 """
 
 from __future__ import annotations
@@ -49,18 +49,17 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: Op
 
 def write_in_place(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: Options) -> Any:
     """A ufunc that writes into one of its arguments: ``out=``, or the method ``at``."""
-    targets = inputs[:1] if method == "at" else kwargs["out"]
-    primitive = UFUNCS.get(ufunc)
-    if (primitive is not None and not primitive.differentiable) or ufunc in ON_VALUES:
-        if all(isinstance(target, np.ndarray) for target in targets):
-            # Truth values, integers and steps have no derivative that could be lost.
-            return getattr(ufunc, method)(*map(value_of, inputs), **{**kwargs, "where": value_of(kwargs.get("where", True))})
-    name = _name(ufunc)
+    name, targets, primitive = _name(ufunc), inputs[:1] if method == "at" else kwargs["out"], UFUNCS.get(ufunc)
+    constant = ufunc in ON_VALUES or (primitive is not None and not primitive.differentiable)
+    if constant and all(isinstance(target, np.ndarray) for target in targets):
+        # Truth values, integers and steps have no derivative that could be lost.
+        options = {key: value_of(value) for key, value in kwargs.items()}
+        return getattr(ufunc, method)(*map(value_of, inputs), **options)
     if method == "at":
-        raise NotImplementedError(f"{name}.at(x, indices, y) changes x in place, where the tape cannot follow it; build the "
-                                  "result instead, for instance with np.where")
-    raise NotImplementedError(f"{name}(..., out=...) writes a tensor's values into an array, which has no place on the tape; "
-                              f"leave out= away and use the result, y = {name}(...) (for a += b: a = a + b)")
+        raise NotImplementedError(f"{name}.at(x, indices, y) changes x in place, where the tape cannot follow it; "
+                                  "build the result instead, for instance with np.where")
+    raise NotImplementedError(f"{name}(..., out=...) writes a tensor's values into an array, which has no place on the "
+                              f"tape; leave out= away and use the result, y = {name}(...) (for a += b: a = a + b)")
 
 
 def _name(ufunc: np.ufunc) -> str:
@@ -68,8 +67,8 @@ def _name(ufunc: np.ufunc) -> str:
 
 
 def _unknown(ufunc: np.ufunc) -> NotImplementedError:
-    return NotImplementedError(f"{_name(ufunc)} has no derivative here; make it a primitive with @tapead.primitive and "
-                               "@tapead.RegisterGradient, or use x.detach() to leave the tape on purpose")
+    return NotImplementedError(f"{_name(ufunc)} has no derivative here; make it a primitive with @tapead.primitive "
+                               "and @tapead.RegisterGradient, or use x.detach() to leave the tape on purpose")
 
 
 # ---------------------------------------------------------------------- calls with keywords
@@ -79,8 +78,8 @@ def _call(ufunc: np.ufunc, inputs: tuple[Any, ...], options: Options) -> Any:
     """``ufunc(*inputs, **options)``"""
     options = {name: value for name, value in options.items() if name not in ("order", "subok")}
     if options.pop("where", True) is not True:
-        raise NotImplementedError(f"{_name(ufunc)}(..., where=mask) leaves its result undefined where the mask is false; "
-                                  f"use np.where(mask, {_name(ufunc)}(...), other)")
+        raise NotImplementedError(f"{_name(ufunc)}(..., where=mask) leaves its result undefined where the mask is "
+                                  f"false; use np.where(mask, {_name(ufunc)}(...), other)")
     axes = {name: options.pop(name) for name in ("axes", "axis", "keepdims") if name in options}
     inputs = _cast(ufunc, inputs, **options)
     return _apply_along(ufunc, inputs, **axes) if axes else _apply(ufunc, inputs)
@@ -103,7 +102,6 @@ def _cast(ufunc: np.ufunc, inputs: tuple[Any, ...], dtype: Any = None, signature
         signature = (None,) * ufunc.nin + (np.dtype(dtype),) * ufunc.nout
     elif isinstance(signature, str):
         signature = tuple(map(np.dtype, signature.replace("->", "")))
-        signature = signature if len(signature) == ufunc.nargs else (None,) * ufunc.nin + signature * ufunc.nout
     if signature is None and casting == "same_kind":
         return inputs
     kinds = tuple([type(x) if x.__class__ in (int, float, complex) else np.result_type(x) for x in inputs])
@@ -270,7 +268,7 @@ add_primitive(Primitive("ldexp", lambda x, exponent: np.ldexp(x, exponent), case
 def _ldexp(op: Any) -> Any:
     """d (x 2^n) = 2^n dx"""
     exponent = op.attrs["exponent"]
-    return Linear(lambda t: PRIMITIVES["ldexp"](t, exponent=exponent), lambda g: PRIMITIVES["ldexp"](g, exponent=exponent))
+    return Linear(lambda t: _ldexp_of(t, exponent), lambda g: _ldexp_of(g, exponent))
 
 
 def _ldexp_of(x: Any, exponent: Any) -> Any:

@@ -27,49 +27,49 @@ ufunc_primitive(np.logaddexp, sympy="log(exp(x) + exp(y))")
 ufunc_primitive(np.logaddexp2, sympy="log(2**x + 2**y)/log(2)")
 
 
-@RegisterGradient("exp")
+@RegisterGradient("exp", reads="output")
 def _exp(op: Any) -> Any:
     """d exp(x) = exp(x) dx"""
     return op.output
 
 
-@RegisterGradient("exp2")
+@RegisterGradient("exp2", reads="output")
 def _exp2(op: Any) -> Any:
     """d 2^x = 2^x log(2) dx"""
     return op.output * _LOG_2
 
 
-@RegisterGradient("expm1")
+@RegisterGradient("expm1", reads="inputs")
 def _expm1(op: Any) -> Any:
     """d (exp(x) - 1) = exp(x) dx"""
     return np.exp(op.inputs[0])
 
 
-@RegisterGradient("log")
+@RegisterGradient("log", reads="inputs")
 def _log(op: Any) -> Any:
     """d log(x) = 1/x dx"""
     return 1 / op.inputs[0]
 
 
-@RegisterGradient("log2")
+@RegisterGradient("log2", reads="inputs")
 def _log2(op: Any) -> Any:
     """d log2(x) = 1 / (x log 2) dx"""
     return 1 / _LOG_2 / op.inputs[0]
 
 
-@RegisterGradient("log10")
+@RegisterGradient("log10", reads="inputs")
 def _log10(op: Any) -> Any:
     """d log10(x) = 1 / (x log 10) dx"""
     return 1 / _LOG_10 / op.inputs[0]
 
 
-@RegisterGradient("log1p")
+@RegisterGradient("log1p", reads="inputs")
 def _log1p(op: Any) -> Any:
     """d log(1 + x) = 1 / (1 + x) dx"""
     return 1 / (1 + op.inputs[0])
 
 
-@RegisterGradient("logaddexp")
+@RegisterGradient("logaddexp", reads="inputs")
 def _logaddexp(op: Any) -> Any:
     """d log(e^x + e^y) = dx / (1 + e^(y-x)) + dy / (1 + e^(x-y)), without overflow"""
     x, y = op.inputs
@@ -109,13 +109,13 @@ ufunc_primitive(np.rad2deg, sympy="180*x/pi")
 ufunc_primitive(np.deg2rad, sympy="pi*x/180")
 
 
-@RegisterGradient("sin")
+@RegisterGradient("sin", reads="inputs")
 def _sin(op: Any) -> Any:
     """d sin(x) = cos(x) dx"""
     return np.cos(op.inputs[0])
 
 
-@RegisterGradient("cos")
+@RegisterGradient("cos", reads="inputs")
 def _cos(op: Any) -> Any:
     """d cos(x) = -sin(x) dx"""
     return -np.sin(op.inputs[0])
@@ -147,19 +147,19 @@ def _root_of_one_minus_square(x: Any) -> Any:
     return np.sqrt(-(x - 1)) * np.sqrt(x + 1) if is_complex(x) else np.sqrt(_one_minus_square(x))
 
 
-@RegisterGradient("arcsin")
+@RegisterGradient("arcsin", reads="inputs")
 def _arcsin(op: Any) -> Any:
     """d arcsin(x) = 1 / √(1 - x²) dx"""
     return 1 / _root_of_one_minus_square(op.inputs[0])
 
 
-@RegisterGradient("arccos")
+@RegisterGradient("arccos", reads="inputs")
 def _arccos(op: Any) -> Any:
     """d arccos(x) = -1 / √(1 - x²) dx"""
     return -1 / _root_of_one_minus_square(op.inputs[0])
 
 
-@RegisterGradient("arctan")
+@RegisterGradient("arctan", reads="inputs")
 def _arctan(op: Any) -> Any:
     """d arctan(x) = 1 / (1 + x²) dx, without overflow"""
     (x,) = op.inputs
@@ -169,7 +169,7 @@ def _arctan(op: Any) -> Any:
     return 1 / r / r
 
 
-@RegisterGradient("arctan2")
+@RegisterGradient("arctan2", reads="inputs")
 def _arctan2(op: Any) -> Any:
     """d arctan2(y, x) = (x/r)/r dy - (y/r)/r dx, with r = hypot(x, y), and 0 at the origin"""
     y, x = op.inputs
@@ -209,13 +209,13 @@ ufunc_primitive(np.arccosh, sympy="acosh(x)", domain=((1.0, np.inf),))
 ufunc_primitive(np.arctanh, sympy="atanh(x)", domain=_UNIT)
 
 
-@RegisterGradient("sinh")
+@RegisterGradient("sinh", reads="inputs")
 def _sinh(op: Any) -> Any:
     """d sinh(x) = cosh(x) dx"""
     return np.cosh(op.inputs[0])
 
 
-@RegisterGradient("cosh")
+@RegisterGradient("cosh", reads="inputs")
 def _cosh(op: Any) -> Any:
     """d cosh(x) = sinh(x) dx"""
     return np.sinh(op.inputs[0])
@@ -236,28 +236,28 @@ def _sech_rule(op: Any) -> Any:
     return -op.output * np.tanh(op.inputs[0])
 
 
-@RegisterGradient("tanh")
+@RegisterGradient("tanh", reads="inputs")
 def _tanh(op: Any) -> Any:
     """d tanh(x) = sech(x)² dx, which keeps its digits where 1 - tanh(x)² has lost them"""
     s = _sech(op.inputs[0])
     return s * s
 
 
-@RegisterGradient("arcsinh")
+@RegisterGradient("arcsinh", reads="inputs")
 def _arcsinh(op: Any) -> Any:
     """d arcsinh(x) = 1 / √(1 + x²) dx, without overflow"""
     (x,) = op.inputs
     return 1 / (np.sqrt(1 + 1j * x) * np.sqrt(1 - 1j * x) if is_complex(x) else np.hypot(1, x))
 
 
-@RegisterGradient("arccosh")
+@RegisterGradient("arccosh", reads="inputs")
 def _arccosh(op: Any) -> Any:
     """d arccosh(x) = 1 / (√(x - 1) √(x + 1)) dx, without overflow"""
     (x,) = op.inputs
     return 1 / (np.sqrt(x - 1) * np.sqrt(x + 1))
 
 
-@RegisterGradient("arctanh")
+@RegisterGradient("arctanh", reads="inputs")
 def _arctanh(op: Any) -> Any:
     """d arctanh(x) = 1 / (1 - x²) dx"""
     (x,) = op.inputs

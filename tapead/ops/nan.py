@@ -61,13 +61,13 @@ def _nanmean_of(a: Any, axis: Axis = None, dtype: Any = None, out: Any = None, k
 
 
 @implements(np.nanvar)
-def _nanvar_of(a: Any, axis: Axis = None, dtype: Any = None, out: Any = None, ddof: Any = None,
+def _nanvar_of(a: Any, axis: Axis = None, dtype: Any = None, out: Any = None, ddof: Any = 0,
                keepdims: bool = False, *, where: Any = True, mean: Any = None, correction: Any = None) -> Any:
     return _nan_spread(np.var, a, axis, dtype, out, ddof, keepdims, where, mean, correction)
 
 
 @implements(np.nanstd)
-def _nanstd_of(a: Any, axis: Axis = None, dtype: Any = None, out: Any = None, ddof: Any = None,
+def _nanstd_of(a: Any, axis: Axis = None, dtype: Any = None, out: Any = None, ddof: Any = 0,
                keepdims: bool = False, *, where: Any = True, mean: Any = None, correction: Any = None) -> Any:
     return _nan_spread(np.std, a, axis, dtype, out, ddof, keepdims, where, mean, correction)
 

@@ -8,7 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from ..registry import PRIMITIVES, UFUNCS, Linear, Primitive, RegisterGradient, add_primitive, case, implements, value_of
+from ..registry import (
+    PRIMITIVES,
+    UFUNCS,
+    Linear,
+    Primitive,
+    RegisterGradient,
+    add_primitive,
+    case,
+    implements,
+    value_of,
+)
 from .arguments import as_operand, no_out
 from .arithmetic import is_complex
 
@@ -169,8 +179,8 @@ def _summed_axes(axes: Any, left: int, right: int) -> tuple[list[int], list[int]
         return list(range(left - axes, left)), list(range(axes))
     first, second = ([axis] if np.ndim(axis) == 0 else list(axis) for axis in axes)
     if len(first) != len(second):
-        raise ValueError(f"np.tensordot: axes={axes!r} names {len(first)} axes of the first operand and {len(second)} of "
-                         "the second")
+        raise ValueError(f"np.tensordot: axes={axes!r} names {len(first)} axes of the first operand and {len(second)} "
+                         "of the second")
     if len({axis % left for axis in first}) != len(first) or len({axis % right for axis in second}) != len(second):
         raise ValueError(f"np.tensordot: axes={axes!r} names an axis twice")
     return [axis % left for axis in first], [axis % right for axis in second]
@@ -205,7 +215,7 @@ def _cross_of(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1,
         axisa = axisb = axisc = axis
     a, b = np.moveaxis(as_operand(a), axisa, -1), np.moveaxis(as_operand(b), axisb, -1)
     if not {a.shape[-1], b.shape[-1]} <= {2, 3}:
-        raise ValueError(f"np.cross: vectors of length {a.shape[-1]} and {b.shape[-1]}; they must have 3 (or 2) components")
+        raise ValueError(f"np.cross: vectors of length {a.shape[-1]} and {b.shape[-1]}; they must have 3 (or 2)")
     a1, a2, a3 = _components(a)
     b1, b2, b3 = _components(b)
     last = a1 * b2 - a2 * b1
@@ -234,16 +244,16 @@ def _polyval_of(p: Any, x: Any) -> Any:
 # ---------------------------------------------------------------------- einsum
 
 
-def _contract(*operands: Any, subscripts: str, optimize: Any = False, dtype: Any = None, order: str = "K",
-              casting: str = "safe") -> Any:
-    return np.einsum(subscripts, *operands, optimize=optimize, dtype=dtype, order=order, casting=casting)[()]
+def _contract(*operands: Any, subscripts: str, **options: Any) -> Any:
+    return np.einsum(subscripts, *operands, **options)[()]
 
 
 add_primitive(Primitive("einsum", _contract, cases=(
-    case((2, 3), (3, 4), subscripts="ij,jk->ik"), case((3, 3), subscripts="ii->"), case((3, 3, 2), subscripts="iij->ij"),
-    case((2, 3), subscripts="ij->"), case((2, 3), (3, 4), (4, 2), subscripts="ij,jk,kl->il", optimize=True),
-    case((2, 3), (4,), subscripts="ij,k->ik"), case((1, 3), (2, 3), subscripts="ij,ij->i"), case((), (3,), subscripts=",i->i"),
-    case((3, 1), (4,), subscripts="ij,j->i"), case((4,), (3, 1), subscripts="j,ij->i"))))
+    case((2, 3), (3, 4), subscripts="ij,jk->ik"), case((3, 3), subscripts="ii->"), case((2, 3), subscripts="ij->"),
+    case((3, 3, 2), subscripts="iij->ij"), case((2, 3), (3, 4), (4, 2), subscripts="ij,jk,kl->il", optimize=True),
+    case((2, 3), (4,), subscripts="ij,k->ik"), case((1, 3), (2, 3), subscripts="ij,ij->i"),
+    case((), (3,), subscripts=",i->i"), case((3, 1), (4,), subscripts="ij,j->i"),
+    case((4,), (3, 1), subscripts="j,ij->i"))))
 
 #: From this many elements on, einsum's search for BLAS calls pays for itself in an adjoint.
 _LARGE = 4096
@@ -256,7 +266,7 @@ def _einsum(op: Any) -> Any:
     terms, result = subscripts.split("->")
     terms = terms.split(",")
     large = op.output.size + sum(np.size(x) for x in op.inputs) >= _LARGE
-    options = {"optimize": True if optimize is not False or large else False}
+    options = {"optimize": large or optimize is not False}
 
     def entry(position: int) -> Linear:
         def apply(t: Any) -> Any:
@@ -277,7 +287,8 @@ def _einsum_adjoint(g: Any, others: list[Any], labels: list[str], term: str, sha
                     options: dict[str, Any]) -> Any:
     """What an operand labelled `term` receives from the output's cotangent `g` and the other operands"""
     operands, labels = [g, *others], list(labels)
-    fresh = iter([letter for letter in _LETTERS if letter not in term and not any(letter in label for label in labels)])
+    used = set("".join([*labels, term]))
+    fresh = iter([letter for letter in _LETTERS if letter not in used])
     target = ""
     for letter, length in zip(term, shape, strict=True):
         if letter in target:
@@ -338,7 +349,8 @@ def _explicit(subscripts: str, ndims: list[int]) -> str:
         raise ValueError(f"np.einsum: {subscripts!r} names {len(terms)} operands, {len(ndims)} were given")
     used = set(subscripts)
     free = [letter for letter in _LETTERS if letter not in used]
-    missing = [ndim - len(term.replace("...", "")) if "..." in term else 0 for term, ndim in zip(terms, ndims, strict=True)]
+    missing = [ndim - len(term.replace("...", "")) if "..." in term else 0
+               for term, ndim in zip(terms, ndims, strict=True)]
     broadcast = "".join(free[:max(missing, default=0)])
     terms = [term.replace("...", broadcast[len(broadcast) - count:] if count > 0 else "")
              for term, count in zip(terms, missing, strict=True)]

@@ -93,9 +93,9 @@ def _mean(op: Any) -> Any:
     """d mean(x) = mean(dx)"""
     (x,) = op.inputs
     axis, keepdims = op.attrs.get("axis"), op.attrs.get("keepdims", False)
-    share = 1 / max(slice_size(x.shape, axis), 1)
-    return Linear(lambda t: np.sum(t, axis=axis, keepdims=keepdims) * share,
-                  lambda g: np.broadcast_to(expand(g * share, axis, keepdims, x.ndim), x.shape))
+    size = max(slice_size(x.shape, axis), 1)
+    return Linear(lambda t: np.sum(t, axis=axis, keepdims=keepdims) / size,
+                  lambda g: np.broadcast_to(expand(g / size, axis, keepdims, x.ndim), x.shape))
 
 
 @implements(np.mean)
@@ -181,9 +181,9 @@ def _max(op: Any) -> Any:
     if "initial" in op.attrs:
         count = np.maximum(count + (value_of(op.output) == op.attrs["initial"]), 1)
     if np.any(count != 1):
-        share = 1 / count.astype(extreme.real.dtype)
-        return Linear(lambda t: np.sum(np.where(attained, t, 0), axis=axis, keepdims=keepdims) * share,
-                      lambda g: np.where(attained, expand(g * share, axis, keepdims, x.ndim), 0))
+        count = count.astype(extreme.real.dtype)
+        return Linear(lambda t: np.sum(np.where(attained, t, 0), axis=axis, keepdims=keepdims) / count,
+                      lambda g: np.where(attained, expand(g / count, axis, keepdims, x.ndim), 0))
     return Linear(lambda t: np.sum(np.where(attained, t, 0), axis=axis, keepdims=keepdims),
                   lambda g: np.where(attained, expand(g, axis, keepdims, x.ndim), 0))
 

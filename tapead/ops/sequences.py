@@ -232,11 +232,10 @@ def _convolve_of(a: Any, v: Any, mode: str = "full") -> Any:
 @implements(np.correlate)
 def _correlate_of(a: Any, v: Any, mode: str = "valid") -> Any:
     a, v = _one_axis(a, v, "correlate")
-    if v.shape[0] > a.shape[0]:
-        # NumPy swaps the operands, which turns the result round.
-        swapped = _CONVOLVE(conjugate(v), a[BACKWARDS])
-        return conjugate(_window(swapped, v.shape[0], a.shape[0], mode, "correlate"))[BACKWARDS]
-    return _window(_CONVOLVE(a, conjugate(v)[BACKWARDS]), a.shape[0], v.shape[0], mode, "correlate")
+    full = _CONVOLVE(a, conjugate(v)[BACKWARDS])
+    if v.shape[0] > a.shape[0]:  # NumPy swaps the operands, so that its window is counted from the other end
+        return _window(full[BACKWARDS], v.shape[0], a.shape[0], mode, "correlate")[BACKWARDS]
+    return _window(full, a.shape[0], v.shape[0], mode, "correlate")
 
 
 def _one_axis(a: Any, v: Any, function: str) -> list[Any]:

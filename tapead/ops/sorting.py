@@ -46,8 +46,12 @@ def _partition(op: Any) -> Any:
 
 def _reordering(order: Any, axis: int) -> Linear:
     """The map that reads the elements of every slice in an order; its adjoint reads them in the inverse order"""
-    return Linear(lambda t: np.take_along_axis(t, order, axis),
-                  lambda g: np.take_along_axis(g, np.argsort(order, axis=axis), axis))
+    def back(g: Any) -> Any:
+        inverse = np.empty_like(order)
+        np.put_along_axis(inverse, order, np.indices(order.shape, sparse=True)[axis], axis)
+        return np.take_along_axis(g, inverse, axis)
+
+    return Linear(lambda t: np.take_along_axis(t, order, axis), back)
 
 
 @implements(np.sort)
@@ -86,8 +90,9 @@ def _sort_complex_of(a: Any) -> Any:
 @implements(np.unique)
 def _unique_of(ar: Any, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False,
                axis: int | None = None, *, equal_nan: bool = True, sorted: bool = True) -> Any:
-    unsorted: Any = {} if sorted else {"sorted": False}  # the keyword is new in NumPy 2.3
-    found = np.unique(value_of(ar), True, return_inverse, return_counts, axis, equal_nan=equal_nan, **unsorted)
+    unsorted: dict[str, Any] = {} if sorted else {"sorted": False}  # the keyword is new in NumPy 2.3
+    unique: Any = np.unique  # NumPy's stubs know its flags as literals only
+    found = unique(value_of(ar), True, return_inverse, return_counts, axis, equal_nan=equal_nan, **unsorted)
     place = found[1]
     values = np.ravel(ar)[place] if axis is None else ar[along(normalize_axis_index(axis, ar.ndim), place)]
     others = found[1:] if return_index else found[2:]
@@ -104,18 +109,33 @@ def _median_of(a: Any, axis: Axis = None, out: Any = None, overwrite_input: bool
                keepdims: bool = False) -> Any:
     no_out("np.median", out)
     a = as_operand(a)
-    rows = np.sort(to_rows(a, axis), kind="stable")
+    rows = to_rows(a, axis)
     size = rows.shape[-1]
-    middle = np.mean(rows[..., (size - 1) // 2 if size else 0:size // 2 + 1], axis=-1)
-    return _in_shape(_with_nans(middle, rows), a, axis, keepdims)
+    if size == 0:
+        return np.mean(a, axis=axis, keepdims=keepdims)
+    order = _order(rows)
+    result = _at(rows, order, size // 2)
+    if size % 2 == 0:
+        result = np.mean(np.stack([_at(rows, order, size // 2 - 1), result]), axis=0)
+    return _in_shape(_with_nans(result, rows, order), a, axis, keepdims)
 
 
-def _with_nans(result: Any, rows: Any) -> Any:
-    """The result, and the NaN at the end of the sorted row where there is one."""
-    if rows.shape[-1] == 0:
-        return result
-    nans = np.isnan(value_of(rows[..., -1]))
-    return np.where(nans, rows[..., -1], result) if np.any(nans) else result
+def _order(rows: Any) -> Any:
+    """The places of the elements of every row in rising order, NaNs last."""
+    return np.argsort(value_of(rows), axis=-1, kind="stable")
+
+
+def _at(rows: Any, order: Any, rank: Any) -> Any:
+    """The element of a rank in every row; `rank` may have axes in front of those of the rows."""
+    grid = np.indices(rows.shape[:-1], sparse=True)
+    return rows[(*grid, order[(*grid, rank)])]
+
+
+def _with_nans(result: Any, rows: Any, order: Any) -> Any:
+    """The result, and in the place of rows with NaNs one of these."""
+    last = _at(rows, order, -1)
+    nans = np.isnan(value_of(last))
+    return np.where(nans, last, result) if np.any(nans) else result
 
 
 def _in_shape(result: Any, a: Any, axis: Axis, keepdims: bool, leading: int = 0) -> Any:
@@ -132,11 +152,11 @@ def _nanmedian_of(a: Any, axis: Axis = None, out: Any = None, overwrite_input: b
                   keepdims: bool = False) -> Any:
     no_out("np.nanmedian", out)
     a = as_operand(a)
-    rows = np.sort(to_rows(a, axis), kind="stable")
-    count = np.sum(~np.isnan(value_of(rows)), axis=-1)
+    rows = to_rows(a, axis)
     if rows.shape[-1] == 0:
         return np.nanmean(a, axis=axis, keepdims=keepdims)
-    low, high = _at(rows, np.maximum(count - 1, 0) // 2), _at(rows, count // 2)
+    order, count = _order(rows), np.sum(~np.isnan(value_of(rows)), axis=-1)
+    low, high = _at(rows, order, np.maximum(count - 1, 0) // 2), _at(rows, order, count // 2)
     return _in_shape(_where_any(0.5 * low + 0.5 * high, count), a, axis, keepdims)
 
 
@@ -146,11 +166,6 @@ def _where_any(result: Any, count: Any) -> Any:
         return result
     warnings.warn("All-NaN slice encountered", RuntimeWarning, stacklevel=5)
     return np.where(count == 0, np.nan, result)
-
-
-def _at(rows: Any, place: Any) -> Any:
-    """The element of every row at a place of its own; `place` may have axes in front of those of the rows."""
-    return rows[(*np.indices(rows.shape[:-1], sparse=True), place)]
 
 
 # ---------------------------------------------------------------------- quantiles
@@ -215,11 +230,13 @@ def _quantile(function: str, a: Any, q: Any, axis: Axis, out: Any, overwrite_inp
     else:
         low = high = _weighted_places(function, a, axis, value_of(rows), q, method, weights)
         between = None
-    rows = np.sort(rows, kind="stable")
+    order = _order(rows)
     if weak and between is not None:
         between = between.astype(rows.dtype)
-    result = _at(rows, low) if between is None else _interpolated(_at(rows, low), _at(rows, high), between)
-    result = _where_any(result, count) if skips_nans else _with_nans(result, rows)
+    result = _at(rows, order, low)
+    if between is not None:
+        result = _interpolated(result, _at(rows, order, high), between)
+    result = _where_any(result, count) if skips_nans else _with_nans(result, rows, order)
     return _in_shape(result, a, axis, keepdims, leading=q.ndim)
 
 

@@ -10,7 +10,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..registry import PRIMITIVES, Linear, Primitive, RegisterGradient, add_primitive, case, implements, value_of
 from .arguments import as_operand, constant, is_tensor, no_out
-from .axes import Axis, conjugate, expand, slice_size, times
+from .axes import Axis, conjugate, expand, slice_size, times, to_rows
 from .reductions import divide_by_count
 
 # ---------------------------------------------------------------------- var, std
@@ -23,71 +23,70 @@ _STD = add_primitive(Primitive("std", np.std, cases=(
     case(()), case((2, 3), axis=1, where=np.array([[True, True, False], [True, True, True]])))))
 
 
-def _deviations(x: Any, axis: Axis, where: Any) -> tuple[Any, Any]:
-    """x minus the mean of its slice, 0 where left out, and the size of the slices"""
+def _deviations(x: Any, axis: Axis, where: Any) -> Any:
+    """x minus the mean of its slice, 0 where left out"""
     if where is True:
-        size = slice_size(x.shape, axis)
-        return x - np.sum(x, axis=axis, keepdims=True) * (1 / max(size, 1)), size
-    size = np.sum(np.broadcast_to(where, x.shape), axis=axis, keepdims=True).astype(x.real.dtype)
+        return x - np.sum(x, axis=axis, keepdims=True) / max(slice_size(x.shape, axis), 1)
+    size = np.sum(where, axis=axis, keepdims=True).astype(x.real.dtype)
     mean = np.sum(np.where(where, x, 0), axis=axis, keepdims=True) / np.maximum(size, 1)
-    return np.where(where, x - mean, 0), size
+    return np.where(where, x - mean, 0)
 
 
-def _reciprocal_freedom(size: Any, ddof: float, scale: float = 1) -> Any:
-    """scale / (n - ddof), not a number where nothing is left"""
-    freedom = np.maximum(size - ddof, 0)
-    return np.where(freedom > 0, scale / np.where(freedom > 0, freedom, 1), np.nan)[()]
+def _inner(direction: Any, factor: int, op: Any) -> Linear:
+    """The map dx -> factor / (n - ddof) Re Σ conj(direction) dx; not a number where n - ddof leaves nothing"""
+    axis, keepdims, where = _arguments(op)
+    size = slice_size(direction.shape, axis) if where is True else np.sum(where, axis=axis, keepdims=keepdims)
+    freedom = size - op.attrs.get("ddof", 0)
+    freedom = np.where(freedom > 0, freedom, np.nan) if np.any(freedom <= 0) else freedom
+
+    def apply(t: Any) -> Any:
+        total = np.sum(times(conjugate(direction), t), axis=axis, keepdims=keepdims)
+        return factor * (np.real(total) if total.dtype.kind == "c" else total) / freedom
+
+    return Linear(apply, lambda g: times(direction, expand(factor * g / freedom, axis, keepdims, direction.ndim)))
+
+
+def _arguments(op: Any) -> tuple[Axis, bool, Any]:
+    axis, where = op.attrs.get("axis"), op.attrs.get("where", True)
+    return axis, op.attrs.get("keepdims", False), where if where is True else np.broadcast_to(where, op.inputs[0].shape)
 
 
 @RegisterGradient("var")
 def _var(op: Any) -> Any:
     """d var(x) = 2 / (n - ddof) Σ (x - mean(x)) dx"""
-    (x,) = op.inputs
-    axis, keepdims, where = op.attrs.get("axis"), op.attrs.get("keepdims", False), op.attrs.get("where", True)
-    deviation, size = _deviations(x, axis, where)
-    return _real_inner(deviation, _reciprocal_freedom(size, op.attrs.get("ddof", 0), 2), axis, keepdims)
-
-
-def _real_inner(direction: Any, scale: Any, axis: Axis, keepdims: bool) -> Linear:
-    """The map dx -> scale Re Σ conj(direction) dx over an axis; `scale` has the reduced axes, of length 1"""
-    if scale.ndim == 0:
-        scale = float(scale)
-
-    def apply(t: Any) -> Any:
-        total = np.sum(scale * times(conjugate(direction), t), axis=axis, keepdims=keepdims)
-        return np.real(total) if total.dtype.kind == "c" else total
-
-    return Linear(apply, lambda g: times(direction, scale * expand(g, axis, keepdims, direction.ndim)))
+    axis, _, where = _arguments(op)
+    return _inner(_deviations(op.inputs[0], axis, where), 2, op)
 
 
 @RegisterGradient("std")
 def _std(op: Any) -> Any:
     """d std(x) = Σ (x - mean(x)) dx / ((n - ddof) std(x)), and 0 in a slice that is constant"""
     (x,) = op.inputs
-    axis, keepdims, where = op.attrs.get("axis"), op.attrs.get("keepdims", False), op.attrs.get("where", True)
-    deviation, size = _deviations(x, axis, where)
+    axis, keepdims, where = _arguments(op)
+    deviation = _deviations(x, axis, where)
     spread = expand(op.output, axis, keepdims, x.ndim)
     constant = _is_constant(value_of(x), axis, where) | (value_of(spread) == 0)
-    if np.any(constant):
-        # Rounding leaves the mean of equal numbers beside them: what is then divided by a tiny spread is noise.
-        direction = np.where(constant, 0, deviation / np.where(constant, 1, spread))
-    else:
-        direction = deviation / spread
-    return _real_inner(direction, _reciprocal_freedom(size, op.attrs.get("ddof", 0)), axis, keepdims)
+    if not np.any(constant):
+        return _inner(deviation / spread, 1, op)
+    # Rounding leaves the mean of equal numbers beside them: what is then divided by a tiny spread is noise.
+    return _inner(np.where(constant, 0, deviation / np.where(constant, 1, spread)), 1, op)
 
 
 def _is_constant(x: Any, axis: Axis, where: Any) -> Any:
     """Whether all elements of a slice are the same."""
-    if x.size == 0:
+    rows = to_rows(x, axis)
+    if rows.shape[-1] == 0:
         return np.zeros((), bool)
     if where is True:
-        return np.max(x, axis=axis, keepdims=True) == np.min(x, axis=axis, keepdims=True)
-    highest = np.max(x, axis=axis, keepdims=True, where=where, initial=-np.inf)
-    return highest == np.min(x, axis=axis, keepdims=True, where=where, initial=np.inf)
+        same = rows == rows[..., :1]
+    else:
+        kept = to_rows(where, axis)
+        same = (rows == np.take_along_axis(rows, np.argmax(kept, axis=-1)[..., None], -1)) | ~kept
+    return expand(np.all(same, axis=-1), axis, False, x.ndim)
 
 
 @implements(np.var)
-def _var_of(a: Any, axis: Axis = None, dtype: Any = None, out: Any = None, ddof: Any = None, keepdims: bool = False, *,
+def _var_of(a: Any, axis: Axis = None, dtype: Any = None, out: Any = None, ddof: Any = 0, keepdims: bool = False, *,
             where: Any = True, mean: Any = None, correction: Any = None) -> Any:
     if mean is not None:
         return _var_about(np.var, a, axis, dtype, out, ddof, keepdims, where, mean, correction)
@@ -95,7 +94,7 @@ def _var_of(a: Any, axis: Axis = None, dtype: Any = None, out: Any = None, ddof:
 
 
 @implements(np.std)
-def _std_of(a: Any, axis: Axis = None, dtype: Any = None, out: Any = None, ddof: Any = None, keepdims: bool = False, *,
+def _std_of(a: Any, axis: Axis = None, dtype: Any = None, out: Any = None, ddof: Any = 0, keepdims: bool = False, *,
             where: Any = True, mean: Any = None, correction: Any = None) -> Any:
     if mean is not None:
         variance = _var_about(np.std, a, axis, dtype, out, ddof, keepdims, where, mean, correction)
@@ -120,10 +119,12 @@ def _spread_of(primitive: Primitive, a: Any, axis: Axis, dtype: Any, out: Any, d
 
 def degrees(function: str, ddof: Any, correction: Any) -> Any:
     """``ddof``, which may also be called ``correction``."""
-    if ddof is not None and correction is not None:
+    ddof, correction = constant(f"np.{function}", "ddof", ddof), constant(f"np.{function}", "correction", correction)
+    if correction is None:
+        return ddof
+    if ddof != 0:
         raise ValueError("ddof and correction can't be provided simultaneously.")
-    chosen = ddof if correction is None else correction
-    return 0 if chosen is None else constant(f"np.{function}", "ddof", chosen)
+    return correction
 
 
 def _var_about(function: Any, a: Any, axis: Axis, dtype: Any, out: Any, ddof: Any, keepdims: bool, where: Any,
@@ -188,8 +189,8 @@ def weights_like(a: Any, axis: Axis, weights: Any, function: str) -> Any:
 
 
 @implements(np.cov)
-def _cov_of(m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: int | None = None, fweights: Any = None,
-            aweights: Any = None, *, dtype: Any = None) -> Any:
+def _cov_of(m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: int | None = None,
+            fweights: Any = None, aweights: Any = None, *, dtype: Any = None) -> Any:
     if ddof is not None and ddof != int(ddof):
         raise ValueError("ddof must be integer")
     m = as_operand(m)

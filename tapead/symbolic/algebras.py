@@ -24,7 +24,7 @@ _PLACES = sympy.symbols("x y z")
 #: Counterparts of ufuncs that have no derivative, and so none in the registry.
 _UNREGISTERED = {
     "floor": "floor(x)", "ceil": "ceiling(x)", "trunc": "sign(x)*floor(Abs(x))", "rint": "floor(x + 1/2)",
-    "floor_divide": "floor(x/y)", "sign": "sign(x)", "spacing": "0",
+    "floor_divide": "floor(x/y)", "sign": "sign(x)", "spacing": "0", "ldexp": "x*2**y",
 }
 _COMPARISONS = {"equal": "Eq", "not_equal": "Ne", "less": "Lt", "less_equal": "Le", "greater": "Gt",
                 "greater_equal": "Ge"}

@@ -75,6 +75,11 @@ class DuckArray(NDArrayOperatorsMixin):
         return self.elements.size
 
     @property
+    def nbytes(self) -> int:
+        """The bytes that the elements would take as floating-point numbers."""
+        return self.elements.size * self.dtype.itemsize
+
+    @property
     def T(self) -> DuckArray:  # noqa: N802 -- NumPy's name
         """The array with its axes reversed."""
         return DuckArray(self.algebra, self.elements.T, self.dtype)
@@ -159,6 +164,10 @@ class DuckArray(NDArrayOperatorsMixin):
             if ufunc.__name__ in _GENERALISED:
                 return _on_objects(self.algebra, ufunc, inputs, {})
             name = ufunc.__name__
+            if name == "modf":
+                return inputs[0] - np.trunc(inputs[0]), np.trunc(inputs[0])
+            if name == "divmod":
+                return np.floor_divide(*inputs), np.remainder(*inputs)
             return elementwise(self.algebra, UFUNCS.get(ufunc) or Primitive(name, ufunc, elementwise=True), inputs, {})
         if method == "outer":
             first, second = (wrap(self.algebra, x) for x in inputs)

@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 
-class Unavailable(Exception):
-    """Raised where a function has no meaning in SymPy or mpmath; the message names it."""
+from ..containers import flatten
+from . import matrices  # noqa: F401 -- fills in what NumPy functions mean
+from .algebras import Precise, Unavailable
+from .arrays import DuckArray, wrap
+from .replay import record, replay_recording
+
+__all__ = ["PreciseFunction", "Unavailable", "precise_function"]
 
 
 class PreciseFunction:
@@ -16,32 +22,117 @@ class PreciseFunction:
     Attributes
     ----------
     context : mpmath.MPContext
-        The private mpmath context that the results belong to; its precision is the requested digits and a few more.
-        Make numbers for steps with ``F.context.mpf``: arithmetic between them keeps the full precision whatever
+        The private mpmath context that the results belong to, of the digits asked for and some to guard them. Make
+        numbers for steps with ``F.context.mpf``: arithmetic between them keeps the full precision whatever
         ``mpmath.mp.dps`` is.
     """
 
-    context: Any
+    def __init__(self, f: Callable[..., Any], args: Sequence[Any], digits: int) -> None:
+        self._algebra = Precise(digits)
+        self.context = self._algebra.context
+        self._args = tuple(args)
+        self._recording, self._positions = record("precise_function", f, args)
+        self(*args)
 
     def __call__(self, *args: Any) -> Any:
-        """The outputs at `args` (arrays or numbers: floats, mpf, object arrays of them)."""
-        raise NotImplementedError
+        """The function's result at `args`.
+
+        Parameters
+        ----------
+        *args
+            As many as the function takes; numbers, arrays or object arrays of floats or mpmath numbers. Those that are
+            not floating-point are constants of the recording and are not looked at.
+
+        Returns
+        -------
+        mpf, object array, or the structure of these that the function returns
+            mpf (or mpc) for a number, an object array of them for an array.
+        """
+        if len(args) != len(self._args):
+            raise TypeError(f"expected {len(self._args)} arguments, got {len(args)}")
+        leaves, _ = flatten(tuple([args[position] for position in self._positions]))
+        if len(leaves) != len(self._recording.inputs):
+            raise TypeError("the arguments are not nested as those of the recording")
+        inputs = []
+        for leaf, stand_in in zip(leaves, self._recording.inputs, strict=True):
+            duck = wrap(self._algebra, getattr(leaf, "data", leaf) if hasattr(leaf, "requires_grad") else leaf)
+            if duck.shape != stand_in.shape:
+                raise ValueError(f"expected an argument of shape {stand_in.shape}, got {duck.shape}")
+            inputs.append(DuckArray(self._algebra, duck.elements, complex if stand_in.dtype.kind == "c" else float))
+        outputs = replay_recording(self._recording, self._algebra, inputs)
+        return self._recording.rebuild_outputs([output.elements[()] for output in outputs])
 
     def derivative(self, args: Sequence[Any], directions: Sequence[Any]) -> Any:
-        """The directional derivative by central differences in high precision, good to about half of the digits."""
-        raise NotImplementedError
+        """The directional derivative, by central differences at high precision: no rule takes part.
+
+        Good to about the number of digits that the function was made for.
+
+        Parameters
+        ----------
+        args, directions : sequence
+            The point and the direction, one per argument, of the same shapes.
+
+        Returns
+        -------
+        mpf, object array, or a list of these
+            One per output of the function (a bare one for a single output).
+        """
+        context = self.context
+        point = [self._numbers(arg) if k in self._positions else arg for k, arg in enumerate(args)]
+        ways = [self._numbers(way) if k in self._positions else way for k, way in enumerate(directions)]
+        moved = [(abs(x), abs(v)) for k in self._positions
+                 for x, v in zip(point[k].flat, np.broadcast_to(ways[k], point[k].shape).flat, strict=True) if v != 0]
+        scale = min([x / v for x, v in moved if x != 0], default=context.one)
+        scale = min(scale, 1 / max([v for _, v in moved], default=context.one))
+        largest = max([context.one] + [x for x, _ in moved])
+        extra = int(context.ceil(context.log10(largest / scale)))
+        with context.workdps(context.dps + max(0, 2 * extra)):
+            step = scale * context.mpf(10) ** (-(self._algebra.digits // 2 + 1))
+            ends = []
+            for sign in (1, -1):
+                shifted = [x + sign * step * v if k in self._positions else x
+                           for k, (x, v) in enumerate(zip(point, ways, strict=True))]
+                ends.append(flatten(self(*shifted))[0])
+            results = [(ahead - behind) / (2 * step) for ahead, behind in zip(*ends, strict=True)]
+        return results[0] if len(results) == 1 else results
+
+    def _numbers(self, value: Any) -> np.ndarray:
+        return wrap(self._algebra, value).elements
 
 
 def precise_function(f: Callable[..., Any], args: Sequence[Any], digits: int = 50) -> PreciseFunction:
-    """`f`, recorded at `args` (branches as taken there), as a function that computes to `digits` digits in mpmath.
+    """`f`, recorded at `args`, as a function that computes to `digits` digits in mpmath.
 
-    ``F(*new_args)`` takes one argument per argument of `f` (arguments that are not floating-point were constants in the
-    recording and are ignored) and returns what `f` returns, with an object array of mpmath numbers for each array and one
-    mpmath number for each scalar.
+    The branches are those taken at `args` where `f` chose them in Python or by ``np.where``; maxima, sorting and
+    comparisons inside NumPy functions are decided anew.
+
+    Parameters
+    ----------
+    f : callable
+        Called once, with tensors in place of its floating-point arguments.
+    args : sequence
+        The point. Arguments that are not floating-point (arrays of integers, flags) are constants.
+    digits : int
+        How many digits of a result are to be right; 30 more are carried along.
+
+    Returns
+    -------
+    PreciseFunction
+        ``F(*args)`` for mpmath numbers in arrays, ``F.context`` to make them, ``F.derivative(args, directions)``.
 
     Raises
     ------
     Unavailable
-        If some recorded primitive has no meaning in high precision; the message names it.
+        If a recorded primitive has no meaning in mpmath; the message names it and its line.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tapead.symbolic import precise_function
+    >>> F = precise_function(lambda x: np.exp(x), (1.0,), digits=30)
+    >>> print(F.context.nstr(F(1.0), 30))
+    2.71828182845904523536028747135
+    >>> print(F.context.nstr(F.derivative((1.0,), (1.0,)), 30))
+    2.71828182845904523536028747135
     """
-    raise NotImplementedError
+    return PreciseFunction(f, args, digits)

@@ -1,0 +1,4 @@
+"""The benchmark suite: tapead beside hand-written NumPy, HIPS autograd, PyTorch and JAX, in one run.
+
+``python -m benchmarks`` from the checkout; ``python -m benchmarks --help`` for the rest.
+"""

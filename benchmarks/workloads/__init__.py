@@ -1,0 +1,6 @@
+"""The workloads, one idea per file."""
+
+from . import adbench, elementwise, jacobians, learning, linalg, ode, rosenbrock, scalars
+
+WORKLOADS = [*scalars.WORKLOADS, *elementwise.WORKLOADS, *rosenbrock.WORKLOADS, *learning.WORKLOADS,
+             *adbench.WORKLOADS, *jacobians.WORKLOADS, *linalg.WORKLOADS, *ode.WORKLOADS]

@@ -1,0 +1,152 @@
+"""From derivatives and error bars to a verdict: entry by entry for small problems, by projections for large ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .numeric import RealView
+
+__all__ = ["Reference", "agreed_digits", "bisect", "odd_one_out", "steep"]
+
+Array = np.ndarray[Any, Any]
+
+#: The tolerance is this many error bars: no false alarm is known at ten, and what matters is seen.
+BARS = 10
+#: Rounding errors allowed to the derivative under test itself, in units of its last digit.
+ULPS = 64
+
+
+class Reference:
+    """The best known Jacobian, its error bars, and what other legs say of single columns.
+
+    Attributes
+    ----------
+    value, error : ndarray of shape (outputs, inputs)
+    kink : ndarray of bool
+    sharpened : ndarray of bool
+        Entries whose numeric bar was too wide and that another leg has decided.
+    """
+
+    def __init__(self, view: RealView, columns: Sequence[int]) -> None:
+        found = view.columns(columns)
+        self.value, self.error, self.kink = found.value.T.copy(), found.error.T.copy(), found.kink.T.copy()
+        self.sharpened = np.zeros(self.value.shape, bool)
+        self.size = np.where(view.point == 0, 1.0, np.abs(view.point))
+        self.outputs = np.abs(view.here)[:, None]
+        self.unit = view.resolution
+
+    def sharpen(self, column: int, value: Array, error: Array) -> None:
+        """Replace a column's entries by better ones."""
+        better = (error < self.error[:, column]) & ~self.kink[:, column]
+        self.value[better, column], self.error[better, column] = value[better], error[better]
+        self.sharpened[better, column] = True
+
+    def tolerance(self, claimed: Array, rtol: float | None, atol: float | None) -> Array:
+        """How far each entry of a derivative may be off."""
+        if rtol is not None or atol is not None:
+            return self.error + (atol or 0.0) + (rtol or 0.0) * np.abs(self.value)  # type: ignore[no-any-return]  # arrays
+        # Where values are too noisy to show a derivative, the derivative is noisy as well: nine digits will do there.
+        floor = np.where(self.sharpened, 1e-9, ULPS * self.unit)
+        with np.errstate(invalid="ignore", over="ignore"):
+            return BARS * self.error + floor * np.where(np.isfinite(claimed), np.abs(claimed), 0.0)  # type: ignore[no-any-return]  # the same
+
+    def row_sizes(self) -> Array:
+        """The largest entry of each row."""
+        usable = np.isfinite(self.error)
+        return np.max(np.where(usable, np.abs(self.value), 0.0), axis=1, keepdims=True, initial=0.0)  # type: ignore[no-any-return]  # the same
+
+    def wide(self, claimed: Array) -> Array:
+        """Entries whose bars would let errors of a millionth pass, and that matter in their row."""
+        size = np.maximum(np.abs(np.nan_to_num(claimed)), np.abs(np.nan_to_num(self.value)))
+        slack = BARS * self.error
+        return ~self.kink & (slack > 1e-6 * size) & (slack > 1e-8 * self.row_sizes())  # type: ignore[no-any-return]  # the same
+
+    def bad(self, claimed: Array, tolerance: Array) -> Array:
+        """Entries that are off by more than they may be."""
+        with np.errstate(invalid="ignore"):
+            off = ~(np.abs(claimed - self.value) <= tolerance)
+        return off & ~self.kink & np.isfinite(self.error)  # type: ignore[no-any-return]  # the same
+
+    def undecided(self, claimed: Array, tolerance: Array) -> Array:
+        """Entries for which the bars say nothing, though the function's values could show them."""
+        size = np.maximum(np.abs(np.nan_to_num(claimed)), np.abs(np.nan_to_num(self.value)))
+        blind = (tolerance > 0.05 * size) & (tolerance > 1e-4 * self.row_sizes())
+        # The derivative there is below what the last digits of the values show, as at a stationary point.
+        invisible = tolerance * self.size <= 1e-12 * self.outputs
+        return ~self.kink & (blind & ~invisible | ~np.isfinite(self.error))  # type: ignore[no-any-return]  # the same
+
+
+def agreed_digits(claimed: Array, value: Array, error: Array, usable: Array) -> Array:
+    """Decimal digits to which each entry is confirmed: those of the deviation or of the error bar, whichever is less."""
+    size = np.maximum(np.abs(claimed), np.abs(value))
+    row = np.max(np.where(usable, size, 0.0), axis=1, keepdims=True, initial=0.0)
+    with np.errstate(all="ignore"):
+        off = np.maximum(np.abs(claimed - value), error)
+        digits = -np.log10(off / size)
+    digits = np.where(off == 0, 16.0, np.clip(np.nan_to_num(digits, nan=0.0), 0.0, 16.0))
+    # Entries that vanish beside the others of their row would always show few.
+    return np.where(usable & (size > 1e-6 * row), digits, np.inf)  # type: ignore[no-any-return]  # arrays
+
+
+def steep(view: RealView, column: int, sign: float) -> bool:
+    """Whether the difference quotient along a coordinate grows without bound as the step shrinks, with that sign."""
+    size = abs(float(view.point[column])) or 1.0
+    for side in (1.0, -1.0):
+        quotients = [(view(view.moved(column, side * step * size)) - view.here) / (side * step * size)
+                     for step in (1e-2, 1e-6, 1e-10)]
+        growth = [float(np.nanmax(sign * q, initial=-np.inf)) for q in quotients]
+        if growth[0] > 0 and growth[1] > 3 * growth[0] and growth[2] > 3 * growth[1]:
+            return True
+    return False
+
+
+def odd_one_out(said: Mapping[str, tuple[float, float]], shared: Sequence[str]) -> str | None:
+    """The legs that the majority contradicts, from each leg's value and error; None if all agree.
+
+    Legs in `shared` follow the same rules and have one vote together where they agree.
+    """
+    names = [name for name, (value, error) in said.items() if np.isfinite(value) and np.isfinite(error)]
+    groups: list[list[str]] = []
+    for name in names:
+        value, error = said[name]
+        for group in groups:
+            other, other_error = said[group[0]]
+            if abs(value - other) <= BARS * (error + other_error) + 1e-12 * max(abs(value), abs(other)):
+                group.append(name)
+                break
+        else:
+            groups.append([name])
+    odd = [name for name in said if name not in names and np.isnan(said[name][0])]
+    if len(groups) > 1:
+        def votes(group: list[str]) -> tuple[int, bool]:
+            together = sum(name in shared for name in group)
+            # With equal votes those are believed that follow no rule.
+            return len(group) - max(together - 1, 0), not together
+
+        majority = max(groups, key=votes)
+        odd += [name for name in names if name not in majority]
+    return " and ".join(odd) or None
+
+
+def bisect(view: RealView, apply: Callable[[Array], Array], direction: Array, output: int) -> tuple[int, float, float, float]:
+    """The input whose entry is wrong, where the derivative along `direction` is.
+
+    Returns its flat index, what the derivative says, what differences say, and their error bar.
+    """
+    places = np.flatnonzero(direction)
+    while len(places) > 1:
+        half = places[:len(places) // 2]
+        part = np.zeros_like(direction)
+        part[half] = direction[half]
+        found = view.columns([part])
+        claimed = float(apply(part)[output])
+        room = BARS * float(found.error[0, output]) + ULPS * view.resolution * abs(claimed)
+        places = half if not abs(claimed - float(found.value[0, output])) <= room else places[len(places) // 2:]
+    index = int(places[0])
+    unit = np.zeros_like(direction)
+    unit[index] = 1.0
+    found = view.columns([index])
+    return index, float(apply(unit)[output]), float(found.value[0, output]), float(found.error[0, output])

@@ -1,0 +1,249 @@
+"""What is being checked: derivatives as linear maps on flat real vectors, tapead's own or somebody else's.
+
+A complex element counts as two real coordinates (its real and its imaginary part), so that one comparison serves all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .containers import flatten, map_structure
+from .modes import no_grad
+from .numeric import RealView, to_real
+from .registry import value_of
+from .tensor import Tensor, tensor
+from .transforms import grad, jvp, linearize, vjp
+
+__all__ = ["Given", "Own", "gradient_map", "on_values", "promoted"]
+
+Array = np.ndarray[Any, Any]
+Function = Callable[..., Any]
+
+_WIDER = {np.dtype(np.float16): np.float64, np.dtype(np.float32): np.float64, np.dtype(np.complex64): np.complex128}
+if np.finfo(np.longdouble).eps < np.finfo(np.float64).eps:
+    _LONGER = {np.dtype(np.float64): np.longdouble, np.dtype(np.complex128): np.clongdouble}
+else:
+    _LONGER = {}
+
+
+def on_values(function: Function) -> Function:
+    """A function of tensors as one of plain arrays; it gets tensors that do not require gradients."""
+
+    def call(*inputs: Any) -> Any:
+        with no_grad():
+            result = function(*map_structure(lambda x: tensor(x) if isinstance(x, (np.ndarray, np.generic)) else x, inputs))
+        return map_structure(value_of, result)
+
+    return call
+
+
+def promoted(args: tuple[Any, ...], longer: bool = False) -> tuple[Any, ...] | None:
+    """The arguments with single (or, `longer`, double) precision raised to the next; None where there is none higher."""
+    table = _LONGER if longer else _WIDER
+    leaves = flatten(args)[0]
+    if not any(np.asarray(leaf).dtype in table for leaf in leaves):
+        return None
+    return map_structure(lambda x: np.asarray(x).astype(table.get(np.asarray(x).dtype, np.asarray(x).dtype))[()], args)  # type: ignore[no-any-return]  # of a tuple
+
+
+def to_leaves(flat: Array, like: Sequence[Array]) -> list[Any]:
+    """A flat real vector as arrays of the shapes and dtypes of `like`: the inverse of :func:`to_real`."""
+    parts, start = [], 0
+    for array in like:
+        width = 2 if array.dtype.kind == "c" else 1
+        part = flat[start:start + width * array.size]
+        start += width * array.size
+        part = part[0::2] + 1j * part[1::2] if width == 2 else part
+        dtype = array.dtype if array.dtype.kind in "fc" else np.dtype(float)
+        parts.append(part.reshape(array.shape).astype(dtype)[()])
+    return parts
+
+
+class Own:
+    """tapead's derivative of a function at a point: both sweeps over one recording each.
+
+    Attributes
+    ----------
+    push, pull : callable
+        The derivative applied to a flat tangent, its adjoint applied to a flat cotangent.
+    raw_push, raw_pull : callable
+        The same on lists of arrays, as the transforms return them.
+    """
+
+    forward_name, reverse_name = "forward AD", "reverse AD"
+
+    def __init__(self, function: Function, args: tuple[Any, ...]) -> None:
+        self.out, self._pull = vjp(function, *args)
+        again, self._push = linearize(function, *args)
+        self.inputs = [np.asarray(leaf) for leaf in flatten(args)[0]]
+        self.outputs = [np.asarray(value_of(leaf)) for leaf in flatten(self.out)[0]]
+        self.rebuild_inputs, self.rebuild_outputs = flatten(args)[1], flatten(self.out)[1]
+        self.repeats = all(np.array_equal(first, np.asarray(value_of(second)), equal_nan=first.dtype.kind in "fc")
+                           for first, second in zip(self.outputs, flatten(again)[0], strict=True))
+
+    def raw_push(self, tangents: Sequence[Any]) -> list[Any]:
+        """Tangents of the outputs from tangents of the inputs."""
+        return flatten(self._push(*self.rebuild_inputs(tangents)))[0]
+
+    def raw_pull(self, cotangents: Sequence[Any]) -> list[Any]:
+        """Cotangents of the inputs from cotangents of the outputs."""
+        return flatten(self._pull(self.rebuild_outputs(cotangents)))[0]
+
+    def push(self, direction: Array) -> Array:
+        """The derivative applied to a flat tangent."""
+        return to_real(self.raw_push(to_leaves(direction, self.inputs)))
+
+    def pull(self, weights: Array) -> Array:
+        """The adjoint of the derivative applied to a flat cotangent."""
+        return to_real(self.raw_pull(to_leaves(weights, self.outputs)))
+
+
+class Given:
+    """Somebody else's derivative: any of ``jac``, ``vjp`` and ``jvp``, as the same maps.
+
+    What the callables return is checked for number, shape and dtype; a wrong one raises with what was expected.
+    """
+
+    def __init__(self, args: tuple[Any, ...], outputs: Sequence[Array], jac: Function | None, vjp: Function | None,
+                 jvp: Function | None, rebuild_outputs: Function) -> None:
+        self.args = args
+        self.inputs = [np.asarray(leaf) for leaf in flatten(args)[0]]
+        self.outputs = list(outputs)
+        self.rebuild_inputs, self.rebuild_outputs = flatten(args)[1], rebuild_outputs
+        self._vjp, self._jvp = vjp, jvp
+        self.matrix = None if jac is None else self._assemble(jac)
+        self.forward_name = "jac" if jac is not None else "jvp"
+        self.reverse_name = "jac" if jac is not None else "vjp"
+        self.has_push = jac is not None or jvp is not None
+        self.has_pull = jac is not None or vjp is not None
+
+    def _copies(self) -> tuple[Any, ...]:
+        return map_structure(lambda x: np.array(x)[()], self.args)  # type: ignore[no-any-return]  # of a tuple
+
+    def raw_pull(self, cotangents: Sequence[Any]) -> list[Any]:
+        """``vjp(*inputs, cotangent)`` as a list of checked arrays."""
+        assert self._vjp is not None
+        result = self._vjp(*self._copies(), self.rebuild_outputs([np.array(w)[()] for w in cotangents]))
+        return _checked("vjp", result, [x.shape for x in self.inputs], "input")
+
+    def raw_push(self, tangents: Sequence[Any]) -> list[Any]:
+        """``jvp(*inputs, *tangents)`` as a list of checked arrays."""
+        assert self._jvp is not None
+        result = self._jvp(*self._copies(), *self.rebuild_inputs([np.array(v)[()] for v in tangents]))
+        return _checked("jvp", result, [y.shape for y in self.outputs], "output")
+
+    def push(self, direction: Array) -> Array:
+        """The derivative applied to a flat tangent."""
+        if self._jvp is None:
+            assert self.matrix is not None
+            return self.matrix @ direction
+        return self._flat(self.raw_push(to_leaves(direction, self.inputs)), self.outputs)
+
+    def pull(self, weights: Array) -> Array:
+        """The adjoint of the derivative applied to a flat cotangent."""
+        if self._vjp is None:
+            assert self.matrix is not None
+            return weights @ self.matrix
+        return self._flat(self.raw_pull(to_leaves(weights, self.outputs)), self.inputs)
+
+    @staticmethod
+    def _flat(parts: Sequence[Array], like: Sequence[Array]) -> Array:
+        return to_real([part.astype(complex) if model.dtype.kind == "c" else part.real
+                        for part, model in zip(parts, like, strict=True)])
+
+    def _assemble(self, jac: Function) -> Array:
+        """The Jacobian as one real matrix."""
+        if len(self.outputs) != 1:
+            raise ValueError(f"gradcheck: jac= needs a function of one output, this one has {len(self.outputs)}; use "
+                             "vjp= or jvp=")
+        output = self.outputs[0]
+        blocks = _arrays("jac", jac(*self._copies()), len(self.inputs))
+        if len(blocks) != len(self.inputs):
+            raise ValueError(f"gradcheck: jac returned {len(blocks)} arrays for {len(self.inputs)} inputs")
+        parts = []
+        for position, (block, x) in enumerate(zip(blocks, self.inputs, strict=True)):
+            allowed = [output.shape + x.shape, (output.size, x.size)] + ([x.shape] if output.size == 1 else [])
+            if block.shape not in allowed:
+                hint = "; that looks transposed" if block.shape == x.shape + output.shape else ""
+                raise ValueError(f"gradcheck: jac returned shape {block.shape} for input {position}, expected "
+                                 f"{allowed[0]} (output shape {output.shape}, input shape {x.shape}){hint}")
+            parts.append(_real_matrix(block.reshape(output.size, x.size), output, x))
+        return np.concatenate(parts, axis=1)
+
+
+def _real_matrix(block: Array, output: Array, x: Array) -> Array:
+    """A Jacobian's real form: complex inputs and outputs take two columns and rows each."""
+    if x.dtype.kind == "c" and output.dtype.kind == "c":  # a complex derivative: multiplication by it
+        rows = np.stack([np.stack([block.real, -block.imag], -1), np.stack([block.imag, block.real], -1)], 1)
+        return rows.reshape(2 * output.size, 2 * x.size).astype(float)
+    if x.dtype.kind == "c":  # the gradient of a real loss, ∂/∂Re + i ∂/∂Im
+        return np.stack([block.real, block.imag], -1).reshape(output.size, -1).astype(float)
+    if output.dtype.kind == "c":
+        return np.stack([block.real, block.imag], 1).reshape(-1, x.size).astype(float)
+    return block.real.astype(float)
+
+
+def _arrays(name: str, result: Any, count: int) -> list[Array]:
+    """What a derivative returned, as arrays: one per input or output, or a bare one."""
+    if isinstance(result, dict):
+        parts = flatten(result)[0]
+    else:
+        several = isinstance(result, tuple) or (isinstance(result, list) and count > 1)
+        parts = list(result) if several else [result]
+    arrays = []
+    for part in parts:
+        if part is None:
+            raise TypeError(f"gradcheck: {name} returned None; expected an array of numbers")
+        array = np.asarray(part.data if isinstance(part, Tensor) else part)
+        if array.dtype.kind not in "fciub":
+            raise TypeError(f"gradcheck: {name} returned an array of dtype {array.dtype}; expected numbers")
+        arrays.append(array)
+    return arrays
+
+
+def _checked(name: str, result: Any, shapes: Sequence[tuple[int, ...]], what: str) -> list[Array]:
+    arrays = _arrays(name, result, len(shapes))
+    if len(arrays) != len(shapes):
+        raise ValueError(f"gradcheck: {name} returned {len(arrays)} arrays for {len(shapes)} {what}s")
+    for position, (array, shape) in enumerate(zip(arrays, shapes, strict=True)):
+        if array.shape != shape:
+            raise ValueError(f"gradcheck: {name} returned shape {array.shape} for {what} {position}, expected {shape}")
+    return arrays
+
+
+def gradient_map(function: Function, weights: Sequence[Any], rebuild: Function) -> Function:
+    """The gradient of ``sum(weights * function)`` as a function of the same arguments, differentiable again."""
+
+    def gradient(*args: Any) -> Any:
+        _, pull = vjp(function, *args)
+        return pull(rebuild(weights))
+
+    return gradient
+
+
+def reverse_over_forward(function: Function, args: tuple[Any, ...], direction: Sequence[Any], weights: Sequence[Any]
+                         ) -> Array:
+    """The second derivative along a direction, by a reverse sweep over a forward one."""
+    rebuild = flatten(args)[1]
+
+    def slope(*inputs: Any) -> Any:
+        tangents = flatten(jvp(function, inputs, rebuild(direction))[1])[0]
+        return sum(np.sum(np.real(np.conj(w) * t)) for w, t in zip(weights, tangents, strict=True))
+
+    return to_real(flatten(grad(slope, tuple(range(len(args))))(*args))[0])
+
+
+def view_of(function: Function, args: tuple[Any, ...]) -> RealView:
+    """A function on plain values at a point that must be finite there."""
+    try:
+        view = RealView(function, args)
+    except Exception as error:
+        error.add_note("raised when gradcheck evaluated the function at the inputs given")
+        raise
+    if not np.all(np.isfinite(view.here)):
+        place = int(np.flatnonzero(~np.isfinite(view.here))[0])
+        raise ValueError(f"gradcheck: the function is not finite at the point: flat output {place} is {view.here[place]}")
+    return view

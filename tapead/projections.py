@@ -1,0 +1,155 @@
+"""Checking a derivative with very many entries: along random directions, then by bisection to the wrong entry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .judging import BARS, ULPS, bisect
+from .numeric import RealView
+from .report import InputSummary, Leg
+
+if TYPE_CHECKING:
+    from .comparison import Comparison
+
+__all__ = ["check_by_projections"]
+
+Array = np.ndarray[Any, Any]
+
+#: How many random directions.
+PROJECTIONS = 12
+#: From this many outputs on, random sums of them are looked at.
+MANY_OUTPUTS = 1000
+SUMS = 6
+
+
+def check_by_projections(check: Comparison) -> None:
+    """Fill in the report of a comparison from directional derivatives along random ±1 directions.
+
+    For an error vector d in the gradient, the sum of ±d_i is zero with probability at most 1/2, and above half the
+    length of d with probability at least 3/16 (Paley-Zygmund, the fourth moment being at most three times the second
+    squared); directions are independent.
+    """
+    view, generator, report = check.view, check.generator, check.report
+    mixing = generator.choice([-1.0, 1.0], (SUMS, check.outputs)) if check.outputs > MANY_OUTPUTS else None
+    seen = view if mixing is None else _mixed(view, mixing)
+    rows = seen.here.size
+    push, pull = _maps(check, mixing)
+    gradients = [pull(row) for row in np.eye(rows)[:SUMS]] if pull is not None else []
+    scale = np.where(view.point == 0, 1.0, np.abs(view.point))
+    kinked, digits, undecided = 0, 16.0, 0
+    for _ in range(PROJECTIONS):
+        direction = generator.choice([-1.0, 1.0], check.inputs) * scale
+        found = seen.columns([direction])
+        slope, error, kink = found.value[0], found.error[0], found.kink[0]
+        claims: list[tuple[str, Array, Array, Callable[[Array], Array]]] = []
+        if push is not None:
+            pushed = push(direction)
+            claims.append((check.subject.forward_name, pushed, ULPS * seen.resolution * np.abs(pushed), push))
+        if gradients:
+            along = np.full(rows, np.nan)
+            rounding = np.zeros(rows)
+            for row, gradient in enumerate(gradients):
+                along[row] = gradient @ direction
+                rounding[row] = ULPS * seen.resolution * np.sqrt(float(np.sum((gradient * direction) ** 2)))
+            claims.append((check.subject.reverse_name, along, rounding, lambda v: np.array([g @ v for g in gradients])))
+        for name, claimed, rounding, apply in claims:
+            known = ~np.isnan(claimed) if name == check.subject.reverse_name else np.ones(rows, bool)
+            room = check.room(slope, error, rounding + 32 * check.coarse * np.linalg.norm(np.nan_to_num(claimed)))
+            if name == check.subject.reverse_name and any(not np.all(np.isfinite(g)) for g in gradients):
+                known &= False
+                report.notes.append(f"{name} has entries that are not finite")
+                undecided += 1
+            off = known & ~kink & np.isfinite(error) & ~(np.abs(claimed - slope) <= room)
+            if np.any(off) and (sharper := seen.complex_step(direction)) is not None:
+                slope, error = np.where(sharper[1] < error, sharper[0], slope), np.minimum(error, sharper[1])
+                room = np.maximum(check.room(slope, error, rounding), 1e-9 * np.abs(slope))
+                off = known & ~kink & ~(np.abs(claimed - slope) <= room)
+            if np.any(off):
+                _report_wrong(check, seen, name, apply, direction, int(np.flatnonzero(off)[0]), mixing is not None)
+                return
+            if np.any(kink & known):
+                kinked += 1
+                fault = _outside(seen, direction, claimed, found, known, generator)
+                if fault is not None:
+                    report.verdict = "fail"
+                    report.notes.append(f"{name} is no subgradient: {fault}")
+                    return
+            size = np.maximum(np.abs(slope), np.abs(np.nan_to_num(claimed)))
+            decided = known & ~kink & (size > 1e-6 * np.max(size, initial=0.0))
+            with np.errstate(all="ignore"):
+                part = -np.log10(np.maximum(np.abs(claimed - slope), error) / size)
+            digits = min(digits, float(np.min(np.clip(np.nan_to_num(part[decided], nan=16.0), 0, 16), initial=16.0)))
+            undecided += int(np.any(decided & (room > 0.05 * size)))
+    report.verdict = "inconclusive" if undecided else "kink" if kinked else "pass"
+    _finish(check, digits)
+
+
+def _finish(check: Comparison, digits: float) -> None:
+    report = check.report
+    miss = (13 / 16) ** PROJECTIONS
+    report.detection = (f"compared along {PROJECTIONS} random directions: a single wrong entry is seen with certainty, "
+                        f"any set of wrong entries with probability at least {1 - 2.0**-PROJECTIONS:.4f} "
+                        f"({1 - miss:.2f} if their joint error is but twice what a direction can show)")
+    report.legs = [Leg("numeric (directional)")]
+    report.legs += [Leg(name) for name, has in ((check.subject.forward_name, check.has_push),
+                                                (check.subject.reverse_name, check.has_pull)) if has]
+    report.inputs = [InputSummary(label, leaf.shape, str(leaf.dtype), digits)
+                     for label, leaf in zip(check.settings.labels, check.subject.inputs, strict=True)]
+
+
+def _mixed(view: RealView, mixing: Array) -> RealView:
+    """The view with random sums for outputs."""
+    flat = [view.point]
+    return RealView(lambda point: mixing @ view(point), flat)
+
+
+def _maps(check: Comparison, mixing: Array | None) -> tuple[Callable[[Array], Array] | None,
+                                                            Callable[[Array], Array] | None]:
+    subject = check.subject
+    push = subject.push if check.has_push else None
+    pull = subject.pull if check.has_pull else None
+    if mixing is None:
+        return push, pull
+    mixed_push = None if push is None else lambda v: mixing @ push(v)
+    mixed_pull = None if pull is None else lambda w: pull(w @ mixing)
+    return mixed_push, mixed_pull
+
+
+def _report_wrong(check: Comparison, seen: RealView, name: str, apply: Callable[[Array], Array], direction: Array,
+                  row: int, mixed: bool) -> None:
+    """Find the wrong entry and put it into the report."""
+    index, claimed, expected, bar = bisect(seen, apply, direction, row)
+    report = check.report
+    report.verdict = "fail"
+    _finish(check, 0.0)
+    number, place = check.input_index(index)
+    where = (row,) if mixed else check.output_index(row)
+    summary = report.inputs[number]
+    summary.worst, summary.found, summary.expected, summary.bar = (where, place), claimed, expected, bar
+    report.inputs = [summary] + [other for other in report.inputs if other is not summary]
+    report.odd_one_out = name
+    if mixed:
+        report.notes.append("outputs are random sums of the function's")
+    if abs(claimed - expected) <= BARS * bar:
+        report.notes.append("the wrong entries could not be told apart: each by itself is within its error bar")
+
+
+def _outside(view: RealView, direction: Array, claimed: Array, found: Any, known: Array, generator: np.random.Generator
+             ) -> str | None:
+    """What is wrong with a slope across a kink: it must lie among the slopes on all sides."""
+    scale = np.where(view.point == 0, 1.0, np.abs(view.point))
+    slopes = [found.left[0], found.right[0]]
+    for _ in range(16):
+        nearby = view.point + 1e-5 * scale * generator.choice([-1.0, 1.0], scale.shape)
+        slopes.append((view(nearby + 1e-7 * direction) - view(nearby - 1e-7 * direction)) / 2e-7)
+    low, high = np.nanmin(slopes, axis=0), np.nanmax(slopes, axis=0)
+    room = 0.25 * (high - low) + 1e-3 * np.maximum(np.abs(low), np.abs(high))
+    outside = known & found.kink[0] & ((claimed < low - room) | (claimed > high + room))
+    if not np.any(outside):
+        return None
+    row = int(np.flatnonzero(outside)[0])
+    return (f"along a random direction the slopes around the kink are between {low[row]:.6g} and {high[row]:.6g}; the "
+            f"derivative says {claimed[row]:.6g}")
