@@ -76,14 +76,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     about = report.header()
     print(report.header_line(about))
+    if about["load"] > 0.5:
+        print("The machine is busy. Threads that wait for each other then take milliseconds for microseconds of work, "
+              "in PyTorch above all. Use an idle machine, or one thread for all: taskset -c 0 python -m benchmarks")
     skipped = sorted({PACKAGES[name] for name in options.contenders if not is_installed(name)})
     if skipped:
         print(f"not installed, skipped: {', '.join(skipped)}")
-    contenders = [name for name in options.contenders if is_installed(name)]
+    names = [name for name in options.contenders if is_installed(name)]
     budget = options.seconds if options.seconds is not None else 0.3 if options.quick else 4.0
     rows: list[Row] = []
     for workload in workloads:
-        found = measured(workload, contenders, budget, most_rounds=7 if options.quick else 51)
+        found = measured(workload, names, budget, most_rounds=7 if options.quick else 51)
         if options.memory and workload.large:
             add_memory(workload, found)
         rows += found

@@ -28,7 +28,14 @@ CONTENDERS = (HAND, TAPEAD, TAPEAD_OWN, AUTOGRAD, TORCH, JAX)
 #: The package that a contender needs.
 PACKAGES = {TAPEAD: "tapead", TAPEAD_OWN: "tapead", AUTOGRAD: "autograd", TORCH: "torch", JAX: "jax"}
 
-THREADS = 2
+
+def available_cpus() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+#: PyTorch's threads. NumPy's BLAS and JAX take as many as there are processors to be used.
+THREADS = min(2, available_cpus())
 
 
 def is_installed(contender: str) -> bool:
@@ -195,7 +202,7 @@ def hessian_products(function: Function, data: Data, by_hand: Function) -> dict[
 
 def matrices(function: Function, data: Data, by_hand: Function, *, tapead: str, autograd: str, torch: str,
              jax: str) -> dict[str, Builder]:
-    """Every contender for a full derivative matrix in the first argument, given the transform's name in each package."""
+    """Every contender for a full derivative matrix in the first argument, by the transform's name in each package."""
     def build_tapead() -> Run:
         package = importlib.import_module("tapead")
         derivative = getattr(package, tapead)(functools.partial(function, numpy))

@@ -16,24 +16,18 @@ from typing import Any
 
 import numpy
 
-from .contenders import CONTENDERS, HAND, PACKAGES, TAPEAD, THREADS, is_installed
+from .contenders import CONTENDERS, HAND, PACKAGES, TAPEAD, THREADS, available_cpus, is_installed
 from .harness import Row, Workload, best_peer_ratio
 
 
 def header() -> dict[str, Any]:
-    """The machine, the versions and the day."""
+    """The machine, what it is busy with, the versions and the day."""
     packages = {package: importlib.metadata.version(package) if is_installed(name) else None
                 for name, package in PACKAGES.items()}
-    return {"machine": processor(), "system": platform.platform(), "cpus": len(available_cpus()),
-            "python": platform.python_version(), "numpy": numpy.__version__, "packages": packages,
-            "pytorch_threads": THREADS, "date": datetime.datetime.now().astimezone().isoformat(timespec="minutes")}
-
-
-def available_cpus() -> Sequence[int]:
-    """The processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return range(os.cpu_count() or 1)
+    return {"machine": processor(), "system": platform.platform(), "cpus": available_cpus(),
+            "load": os.getloadavg()[0], "python": platform.python_version(), "numpy": numpy.__version__,
+            "packages": packages, "pytorch_threads": THREADS,
+            "date": datetime.datetime.now().astimezone().isoformat(timespec="minutes")}
 
 
 def processor() -> str:
@@ -50,7 +44,7 @@ def header_line(about: dict[str, Any]) -> str:
     """The header in one line."""
     packages = ", ".join(f"{name} {version}" for name, version in about["packages"].items() if version)
     return (f"{about['machine']}, {about['cpus']} CPUs, Python {about['python']}, NumPy {about['numpy']}, {packages}, "
-            f"{about['date']}")
+            f"load {about['load']:.1f} at the start, {about['date']}")
 
 
 def duration(seconds: float | None) -> str:
@@ -130,7 +124,8 @@ def without_empty_columns(table: list[list[str]]) -> list[list[str]]:
 
 def markdown_table(table: Sequence[Sequence[str]], numbers_from: int) -> str:
     """A table in Markdown, its numbers to the right."""
-    rule = ["---" if position < numbers_from else "---:" for position, _ in enumerate(table[0])]
+    rule = ["---:" if position >= numbers_from and title != "remark" else "---"
+            for position, title in enumerate(table[0])]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |"
                      for line in [table[0], rule, *table[1:]])
 

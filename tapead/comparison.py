@@ -32,6 +32,7 @@ MANY_OUTPUTS = 200
 REPLAYS, REPLAY_SECONDS = 60, 10.0
 #: How large a problem may be for SymPy to be asked without being told to.
 SYMBOLIC_INPUTS, SYMBOLIC_OPERATIONS, SYMBOLIC_SECONDS = 16, 64, 2.0
+_UNTRACED = "the function cannot be traced"
 
 
 @dataclass
@@ -193,7 +194,7 @@ class Comparison:
                 complex if like.dtype.kind == "c" else float])(np.asarray(part, object))
                 for part, like in zip(parts, self.view.outputs, strict=True)])
         except Exception as error:  # a leg that cannot be had says why, whatever the reason
-            self.unavailable["mpmath"] = _first_line(error)
+            self.unavailable["mpmath"] = _first_line(error) if self.own else _UNTRACED
             return None
         return value, 4 * np.finfo(float).eps * np.abs(value)
 
@@ -220,7 +221,7 @@ class Comparison:
 
             found = symbolic_gradient(self.function, self.args, seconds=5.0 if wanted else SYMBOLIC_SECONDS)
         except Exception as error:  # as in _replay
-            self.unavailable["symbolic"] = _first_line(error)
+            self.unavailable["symbolic"] = _first_line(error) if self.own else _UNTRACED
             return None
         if not found.available:
             self.unavailable["symbolic"] = found.reason or "SymPy gave up"

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Samples", "Slopes", "coordinate_steps", "direction_steps", "slopes"]
+__all__ = ["Samples", "Slopes", "break_width", "coordinate_steps", "direction_steps", "slopes"]
 
 Array = np.ndarray[Any, Any]
 
@@ -26,6 +26,8 @@ RATIO = 3.02
 LARGEST = 0.2931
 #: The smallest step, in rounding units of x.
 SMALLEST = 8
+#: How many inputs are very many.
+MANY = 50_000
 #: The deepest extrapolation.
 DEPTH = 6
 #: A noise sample times this bounds the noise.
@@ -52,7 +54,7 @@ class Samples:
 
 @dataclass
 class Slopes:
-    """The derivative of each column with its error bar, and that of either side."""
+    """The derivative of each column with its error bar, that of either side, and how much moderate steps change."""
 
     value: Array
     error: Array
@@ -61,6 +63,7 @@ class Slopes:
     right: Array
     right_error: Array
     kink: Array
+    change: Array
 
 
 def coordinate_steps(x: float, resolution: float) -> Array:
@@ -80,7 +83,10 @@ def coordinate_steps(x: float, resolution: float) -> Array:
 
 
 def direction_steps(point: Array, direction: Array, resolution: float) -> Array:
-    """Steps along a direction: the large ones move every input far, the small ones none by more than little."""
+    """Steps along a direction: the large ones move every input far, the small ones none by more than little.
+
+    With very many inputs every evaluation is dear and the steps are few.
+    """
     moving = direction != 0
     if not np.any(moving):
         return _ladder(LARGEST, 1e-12)
@@ -88,12 +94,14 @@ def direction_steps(point: Array, direction: Array, resolution: float) -> Array:
     largest = LARGEST * float(np.min(np.maximum(size, 1.0) / speed))
     sizes = np.where(size == 0, 1.0, size)
     smallest = SMALLEST * resolution * float(np.min(np.maximum(sizes, 1e-20) / speed))
+    if len(point) > MANY:
+        return _ladder(largest / 3, largest * (1e-9 if resolution < 1e-10 else 1e-5), RATIO**2)
     return _ladder(largest, min(smallest, 1e-6 * largest))
 
 
-def _ladder(largest: float, smallest: float) -> Array:
-    count = max(int(np.ceil(np.log(largest / smallest) / np.log(RATIO))) + 1, 4)
-    return largest * RATIO ** -np.arange(count, dtype=float)
+def _ladder(largest: float, smallest: float, ratio: float = RATIO) -> Array:
+    count = max(int(np.ceil(np.log(largest / smallest) / np.log(ratio))) + 1, 4)
+    return largest * ratio ** -np.arange(count, dtype=float)
 
 
 def slopes(samples: Samples) -> Slopes:
@@ -107,13 +115,10 @@ def slopes(samples: Samples) -> Slopes:
         unit = samples.resolution
         central, ahead, behind = ((samples.ahead - samples.behind) / (2 * steps), (samples.ahead - here) / steps,
                                   (here - samples.behind) / steps)
-        value, error = _extrapolate(central, steps, bound, 2, unit)
-        right, right_error = _extrapolate(ahead, steps, 2 * bound, 1, unit)
-        left, left_error = _extrapolate(behind, steps, 2 * bound, 1, unit)
-        wide_right = _widened(right, right_error, ahead, 2 * bound / steps)
-        wide_left = _widened(left, left_error, behind, 2 * bound / steps)
+        value, error, wide = _extrapolate(central, steps, bound, 2, unit)
+        right, right_error, wide_right = _extrapolate(ahead, steps, 2 * bound, 1, unit)
+        left, left_error, wide_left = _extrapolate(behind, steps, 2 * bound, 1, unit)
         kink = np.abs(right - left) > 3 * (wide_right + wide_left)
-        wide = _widened(value, error, central, bound / steps)
         # Near the edge of a domain one side alone can take larger steps, or steps at all.
         for side, side_error, wide_side in ((right, right_error, wide_right), (left, left_error, wide_left)):
             better = ~kink & (side_error < error / 10) & ~(np.abs(side - value) > 3 * (side_error + error))
@@ -123,7 +128,14 @@ def slopes(samples: Samples) -> Slopes:
         error = np.where(kink, np.maximum(error, np.abs(right - left)), error)
         value = np.where(kink, (left + right) / 2, value)
         value = np.where(np.isfinite(error), value, np.nan)
-        return Slopes(value, error, left, wide_left, right, wide_right, kink)
+        return Slopes(value, error, left, wide_left, right, wide_right, kink, _change(samples))
+
+
+def _change(samples: Samples) -> Array:
+    """By how much the function changes over the largest of the moderate steps at which it is defined."""
+    change = np.fmax(np.abs(samples.ahead - samples.here), np.abs(samples.behind - samples.here))[2:]
+    first = np.argmax(np.isfinite(change), axis=0)
+    return np.nan_to_num(change[first, np.arange(change.shape[1])])
 
 
 def _noise(samples: Samples) -> Array:
@@ -146,8 +158,9 @@ def _floor_of(remainders: Array) -> Array:
     return np.where(curved, last, np.maximum(np.maximum(last, second), np.maximum(third, fourth)))
 
 
-def _extrapolate(quotients: Array, steps: Array, noise: Array, order: int, resolution: float) -> tuple[Array, Array]:
-    """The limit of difference quotients at step zero and its error, per column.
+def _extrapolate(quotients: Array, steps: Array, noise: Array, order: int, resolution: float
+                 ) -> tuple[Array, Array, Array]:
+    """The limit of difference quotients at step zero and its error, per column, without and with doubts about the bar.
 
     `order` is the power of the step in which the error expands: 2 for central quotients, 1 for one-sided ones.
     """
@@ -170,13 +183,15 @@ def _extrapolate(quotients: Array, steps: Array, noise: Array, order: int, resol
         best_error[depth:] = np.where(better, error, best_error[depth:])
     best_error = np.maximum(best_error, _growth(quotients, rounding)) + 4 * resolution * np.abs(best)
     best_error = np.where(np.isfinite(best_error), best_error, np.inf)
-    return _agreed(best, best_error)
+    value, error, row = _agreed(best, best_error)
+    return value, error, _widened(value, error, row, quotients, rounding)
 
 
-def _widened(value: Array, error: Array, quotients: Array, rounding: Array) -> Array:
-    """The error bar, where it is as wide as the value made to reach every quotient that clearly lies outside."""
+def _widened(value: Array, error: Array, row: Array, quotients: Array, rounding: Array) -> Array:
+    """The error bar, where it is as wide as the value made to reach every quotient of smaller steps that stands clear."""
     distance = np.abs(quotients - value)
-    outside = np.isfinite(distance) & (distance > 3 * rounding)
+    smaller = np.arange(len(quotients))[:, None] >= row
+    outside = np.isfinite(distance) & (distance > 3 * rounding) & smaller
     farthest = np.max(np.where(outside, distance, 0.0), axis=0, initial=0.0)
     return np.where(error > 0.1 * np.abs(value), np.maximum(error, 2 * farthest), error)
 
@@ -193,7 +208,7 @@ def _growth(quotients: Array, rounding: Array) -> Array:
     return np.where(later > 3 * own, later, 0.0)
 
 
-def _agreed(values: Array, errors: Array) -> tuple[Array, Array]:
+def _agreed(values: Array, errors: Array) -> tuple[Array, Array, Array]:
     """Of the rows, the one with the smallest error after each has been held against all rows of smaller steps."""
     usable = np.isfinite(errors)
     low = np.where(usable, values - 2 * errors, -np.inf)
@@ -206,19 +221,28 @@ def _agreed(values: Array, errors: Array) -> tuple[Array, Array]:
     errors = np.where(usable, np.maximum(errors, contradiction), np.inf)
     row = np.argmin(errors, axis=0)
     columns = np.arange(values.shape[1])
-    return values[row, columns], errors[row, columns]
+    return values[row, columns], errors[row, columns], row
 
 
-def flat_width(samples: Samples) -> Array:
-    """Per column the widest step up to which the function did not change at all though it did beyond; else 0.
+def break_width(samples: Samples) -> tuple[Array, Array]:
+    """Per column the widest step below which the function is much smoother than above (0 for none), and if flat there.
 
-    Both sides of a jump look like this, and so does a staircase of rounding that is coarser than the values show.
+    Both sides of a jump look like this, and so does rounding inside the function that is coarser than that of its
+    values: the function is then a staircase or a saw.
     """
-    changed = (samples.ahead != samples.here) | (samples.behind != samples.here)
-    change = np.fmax(np.abs(samples.ahead - samples.here), np.abs(samples.behind - samples.here))
-    count = len(changed)
-    smallest_changed = count - 1 - np.argmax(changed[::-1], axis=0)
-    columns = np.arange(changed.shape[1])
-    visible = change[smallest_changed, columns] > 4 * samples.resolution * np.abs(samples.here)
-    flat = np.any(changed, axis=0) & (smallest_changed < count - 4) & visible
-    return np.where(flat, samples.steps[np.minimum(smallest_changed + 1, count - 1), columns], 0.0)
+    with np.errstate(all="ignore"):
+        rough = np.abs(samples.ahead + samples.behind - 2 * samples.here)
+        odd = samples.ahead - samples.behind
+        bend = np.abs(odd[1:] - samples.steps[1:] / samples.steps[:-1] * odd[:-1])
+        rough[1:] = np.fmax(rough[1:], bend)
+        floor = 4 * samples.resolution * np.abs(samples.here) + 5e-324
+        below = np.maximum.accumulate(np.nan_to_num(rough)[::-1], axis=0)[::-1]
+        # Smooth functions grow less than tenfold (even part) or thirtyfold (odd part) from one step to the next.
+        breaks = np.zeros(rough.shape, bool)
+        breaks[:-1] = rough[:-1] > 60 * np.maximum(below[1:], floor)
+        columns = np.arange(breaks.shape[1])
+        below_break = np.minimum(len(breaks) - np.argmax(breaks[::-1], axis=0), len(breaks) - 1)
+        widths = np.where(np.any(breaks, axis=0), samples.steps[below_break, columns], 0.0)
+        flat = (samples.ahead[below_break, columns] == samples.here) & (
+            samples.behind[below_break, columns] == samples.here)
+    return np.nan_to_num(widths), flat

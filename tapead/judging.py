@@ -35,7 +35,7 @@ class Reference:
         self.value, self.error, self.kink = found.value.T.copy(), found.error.T.copy(), found.kink.T.copy()
         self.sharpened = np.zeros(self.value.shape, bool)
         self.size = np.where(view.point == 0, 1.0, np.abs(view.point))
-        self.outputs = np.abs(view.here)[:, None]
+        self.outputs = np.maximum(np.abs(view.here)[:, None], found.change.T)
         self.unit = view.resolution
 
     def sharpen(self, column: int, value: Array, error: Array) -> None:
@@ -75,7 +75,7 @@ class Reference:
         size = np.maximum(np.abs(np.nan_to_num(claimed)), np.abs(np.nan_to_num(self.value)))
         blind = (tolerance > 0.05 * size) & (tolerance > 1e-4 * self.row_sizes())
         # The derivative there is below what the last digits of the values show, as at a stationary point.
-        invisible = tolerance * self.size <= 1e-12 * self.outputs
+        invisible = tolerance * self.size <= 1e-9 * self.outputs
         return ~self.kink & (blind & ~invisible | ~np.isfinite(self.error))  # type: ignore[no-any-return]  # the same
 
 
@@ -86,7 +86,7 @@ def agreed_digits(claimed: Array, value: Array, error: Array, usable: Array) -> 
     with np.errstate(all="ignore"):
         off = np.maximum(np.abs(claimed - value), error)
         digits = -np.log10(off / size)
-    digits = np.where(off == 0, 16.0, np.clip(np.nan_to_num(digits, nan=0.0), 0.0, 16.0))
+    digits = np.where(off == 0, 16.0, np.clip(np.nan_to_num(digits, nan=0.0), 0.0, 16.0)) + 0.0
     # Entries that vanish beside the others of their row would always show few.
     return np.where(usable & (size > 1e-6 * row), digits, np.inf)  # type: ignore[no-any-return]  # arrays
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from .complexstep import Analytic, complex_step
 from .containers import flatten
-from .differences import Samples, Slopes, coordinate_steps, direction_steps, flat_width, slopes
+from .differences import Samples, Slopes, coordinate_steps, direction_steps, break_width, slopes
 
 __all__ = ["Estimate", "RealView", "derivative", "gradient", "jacobian", "jvp"]
 
@@ -184,7 +184,8 @@ class RealView:
 
     def _mend_staircases(self, samples: Samples, found: Slopes, directions: Sequence[int | Array]) -> Slopes:
         """Widen the bars where the function is a staircase whose treads hide its slope (or are its slope)."""
-        widths = flat_width(samples).reshape(len(directions), -1)
+        raw, flat = break_width(samples)
+        widths = raw.reshape(len(directions), -1)
         suspects = np.flatnonzero(np.any(widths > 0, axis=1))
         if not len(suspects):
             return found
@@ -197,7 +198,7 @@ class RealView:
         samples.known_noise = noise.ravel()
         again = slopes(samples)
         # Rounding off the true slope, or a function that is flat almost everywhere? Values cannot tell.
-        again.error = np.where(stairs, np.maximum(again.error, np.abs(again.value)), again.error)
+        again.error = np.where(stairs & flat, np.maximum(again.error, np.abs(again.value)), again.error)
         again.kink = again.kink & ~stairs
         return again
 
@@ -205,7 +206,9 @@ class RealView:
         """The height of the steps of a staircase, per output; 0 for what is no staircase at any scale looked at."""
         spacing = 1.7 * float(np.min(widths[widths > 0]))
         height = np.zeros(widths.shape)
-        while spacing < WIDE_FLAT * self._reach(direction):
+        for spacing in spacing * 3.0 ** np.arange(5):
+            if spacing > WIDE_FLAT * self._reach(direction):
+                break
             grid = np.array([self(self.moved(direction, spacing * place)) for place in range(-7, 8)])
             # One kink or jump shows in three of the twelve third differences, a second step in more.
             rough = np.sort(np.abs(np.diff(grid, 3, axis=0)), axis=0)[8]
@@ -214,7 +217,6 @@ class RealView:
             height = np.where(stairs, np.maximum(height, rough), height)
             if np.all(height[widths > 0] > 0):
                 break
-            spacing *= 3
         return height
 
     def _reach(self, direction: int | Array) -> float:

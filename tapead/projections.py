@@ -94,8 +94,9 @@ def _finish(check: Comparison, digits: float) -> None:
                         f"any set of wrong entries with probability at least {1 - 2.0**-PROJECTIONS:.4f} "
                         f"({1 - miss:.2f} if their joint error is but twice what a direction can show)")
     report.legs = [Leg("numeric (directional)")]
-    report.legs += [Leg(name) for name, has in ((check.subject.forward_name, check.has_push),
-                                                (check.subject.reverse_name, check.has_pull)) if has]
+    names = [name for name, has in ((check.subject.forward_name, check.has_push),
+                                    (check.subject.reverse_name, check.has_pull)) if has]
+    report.legs += [Leg(name) for name in dict.fromkeys(names)]
     report.inputs = [InputSummary(label, leaf.shape, str(leaf.dtype), digits)
                      for label, leaf in zip(check.settings.labels, check.subject.inputs, strict=True)]
 

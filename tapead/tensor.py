@@ -646,7 +646,7 @@ def _install() -> None:
     for name, ufunc, compute in [
             ("add", np.add, operator.add), ("sub", np.subtract, operator.sub), ("mul", np.multiply, operator.mul),
             ("truediv", np.divide, operator.truediv), ("pow", np.power, operator.pow),
-            ("mod", np.remainder, operator.mod)]:
+            ("mod", np.remainder, operator.mod), ("matmul", np.matmul, operator.matmul)]:
         method, reflected = _binary(ufunc, compute)
         setattr(Tensor, f"__{name}__", method)
         setattr(Tensor, f"__r{name}__", reflected)
@@ -657,7 +657,7 @@ def _install() -> None:
         setattr(Tensor, f"__{name}__", _method(ufunc, f"__{name}__"))
     for name, function in _ops.METHODS.items():
         setattr(Tensor, name, _method(function, name))
-    for name, ufunc in [("floordiv", np.floor_divide), ("matmul", np.matmul), ("divmod", np.divmod)]:
+    for name, ufunc in [("floordiv", np.floor_divide), ("divmod", np.divmod)]:
         setattr(Tensor, f"__{name}__", lambda self, other, ufunc=ufunc: _general(ufunc, self, other))
         setattr(Tensor, f"__r{name}__", lambda self, other, ufunc=ufunc: _general(ufunc, other, self))
 

@@ -13,8 +13,9 @@ import pytest
 import tapead as ta
 from tapead.tape import Entry
 
-_CHECKS = [hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.data_too_large, hypothesis.HealthCheck.filter_too_much]
-hypothesis.settings.register_profile("ci", derandomize=True, max_examples=60, deadline=None, database=None,
+_CHECKS = [hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.data_too_large,
+           hypothesis.HealthCheck.filter_too_much]
+hypothesis.settings.register_profile("ci", derandomize=True, max_examples=250, deadline=None, database=None,
                                      suppress_health_check=_CHECKS)
 hypothesis.settings.register_profile("thorough", max_examples=3000, deadline=None, suppress_health_check=_CHECKS,
                                      print_blob=True)

@@ -28,7 +28,7 @@ def pairs():
                 yield pytest.param(name, contender, marks=UNCOVERED if name.startswith("gaussian process") else ())
 
 
-@pytest.mark.parametrize(("name", "contender"), pairs())
+@pytest.mark.parametrize(("name", "contender"), list(pairs()))
 def test_tapead_agrees_with_the_hand_written_derivative(name, contender):
     runs, (row,) = verified(SMALLEST[name], [contender])
     assert (row.status, row.detail) == ("ok", "")

@@ -10,7 +10,7 @@ import pytest
 import tapead as ta
 from tapead.containers import flatten, flatten_like, map_structure
 
-Point = namedtuple("Point", "x y")  # noqa: PYI024 -- the kind without types is the one to test
+Point = namedtuple("Point", "x y")
 
 
 class Layer(dict):

@@ -157,7 +157,7 @@ def test_a_missing_rule_raises_when_it_is_recorded_not_when_it_is_swept():
     assert mine(2.0) == 6.0
     assert mine(ta.tensor(2.0)).item() == 6.0
     x = ta.tensor(2.0, requires_grad=True)
-    with pytest.raises(NotImplementedError, match=r"'mine' has no derivative rule; register one.*RegisterGradient\('mine'\)"):
+    with pytest.raises(NotImplementedError, match=r"'mine' has no derivative rule.*RegisterGradient\('mine'\)"):
         mine(x)
     with ta.no_grad():
         assert mine(x).item() == 6.0
@@ -284,11 +284,11 @@ def test_what_is_no_entry_raises(entry):
 
 def test_a_linear_entry_of_the_wrong_shape_raises():
     mine = primitive_with(ta.Linear(lambda t: t[:1], lambda g: g[:2]))
-    with pytest.raises(ValueError, match=r"the rule of 'mine' made a cotangent of shape \(2,\) for an input of shape \(3,\)"):
+    with pytest.raises(ValueError, match=r"'mine' made a cotangent of shape \(2,\) for an input of shape \(3,\)"):
         ta.vjp(mine, POINT)[1](POINT)
 
     two = primitive_with(ta.Linear(lambda t: t[:2], lambda g: g), name="two")
-    with pytest.raises(ValueError, match=r"the rule of 'two' made a tangent of shape \(2,\) for an output of shape \(3,\)"):
+    with pytest.raises(ValueError, match=r"'two' made a tangent of shape \(2,\) for an output of shape \(3,\)"):
         ta.jvp(two, (POINT,), (POINT,))
 
 
@@ -304,7 +304,7 @@ def test_an_input_given_by_keyword_raises_instead_of_bypassing_the_rule():
     mine = primitive_with((3.0, 5.0), kernel=lambda x, y: 3 * x + 5 * y)
     assert mine(x=1.0, y=1.0) == 8.0
     for use in (lambda x: mine(x=x, y=1.0), lambda x: mine(1.0, y=x)):
-        with pytest.raises(TypeError, match="mine: argument '[xy]' was given by keyword"):
+        with pytest.raises(TypeError, match=r"mine: argument '[xy]' was given by keyword"):
             ta.grad(use)(1.0)
 
 

@@ -167,6 +167,31 @@ MANY_ARGUMENTS = {
     "unstack": (lambda x: np.unstack(x, axis=-1), numbers(2, 3)),
     "unstack vector": (lambda x: np.unstack(x), numbers(3)),
 }
+SLICES_AND_SPACING = {
+    "apply_along_axis": (lambda x: np.apply_along_axis(np.sum, 1, x), x234),
+    "apply_along_axis to vectors": (lambda x: np.apply_along_axis(lambda v, k: v[:2] * v[0] * k, 1, x, 3.0), x234),
+    "apply_along_axis to matrices": (lambda x: np.apply_along_axis(np.diag, -1, x), x23),
+    "apply_along_axis of a vector": (lambda x: np.apply_along_axis(np.sum, 0, x), x5),
+    "apply_over_axes": (lambda x: np.apply_over_axes(np.sum, x, [0, -1]), x234),
+    "apply_over_axes one": (lambda x: np.apply_over_axes(np.cumsum, x, 1), x23),
+    "linspace": (lambda x, y: np.linspace(x, y, 5), np.float64(0.3), np.float64(1.7)),
+    "linspace of arrays": (lambda x, y: np.linspace(x, y, 4, axis=-1), x23, x23[0]),
+    "linspace without end": (lambda x: np.linspace(x, 1, 3, endpoint=False), np.float64(0.3)),
+    "linspace of one": (lambda x: np.linspace(x, 1, 1), np.float64(0.3)),
+    "linspace of none": (lambda x: np.linspace(0, x, 0), np.float64(0.3)),
+    "linspace between equals": (lambda x: np.linspace(x, x, 3), np.float64(0.3)),
+    "linspace step": (lambda x: list(np.linspace(0, x, 5, retstep=True)), np.float64(0.3)),
+    "logspace": (lambda x, y: np.logspace(x, y, 4), np.float64(0.3), np.float64(1.7)),
+    "logspace base": (lambda x, b: np.logspace(x, [1.0, 2.0], 4, base=b, axis=1), np.float64(0.3),
+                      np.array([2.0, 3.0])),
+    "geomspace": (lambda x, y: np.geomspace(x, y, 4), np.float64(0.3), np.float64(1.7)),
+    "geomspace of negatives": (lambda x: np.geomspace(x, -7.0, 4, endpoint=False, axis=-1), -np.abs(numbers(3))),
+}
+
+
+@pytest.mark.parametrize("name", SLICES_AND_SPACING)
+def test_slices_and_spacing(name):
+    check(*SLICES_AND_SPACING[name])
 
 
 @pytest.mark.parametrize("name", MANY_ARGUMENTS)
@@ -396,6 +421,11 @@ ERRORS = {
     "vsplit": (lambda: np.vsplit(V, 1), ValueError, "2 or more dimensions"),
     "dsplit": (lambda: np.dsplit(X, 1), ValueError, "3 or more dimensions"),
     "unstack": (lambda: np.unstack(S), ValueError, "at least 1-d"),
+    "apply_along_axis": (lambda: np.apply_along_axis(np.sum, 0, X[:, :0]), ValueError, "iteration dimensions"),
+    "apply_over_axes": (lambda: np.apply_over_axes(lambda x, axis: x.sum(), X, 0), ValueError, "correct shape"),
+    "linspace": (lambda: np.linspace(S, 1.0, -1), ValueError, "non-negative"),
+    "geomspace": (lambda: np.geomspace(S * 0, 1.0), ValueError, "zero"),
+    "geomspace complex": (lambda: np.geomspace(S, 1j), NotImplementedError, r"np\.exp"),
     "pad empty": (lambda: np.pad(V, 1, "empty"), NotImplementedError, "undefined.*constant"),
     "pad callable": (lambda: np.pad(V, 1, lambda *a: None), NotImplementedError, "np.concatenate"),
     "pad mode": (lambda: np.pad(V, 1, "mirror"), ValueError, "not supported"),

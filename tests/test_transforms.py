@@ -60,7 +60,7 @@ def test_shape_and_dtype_are_kept_in_every_mode(shape, dtype):
     lambda x: ta.jvp(np.sin, (x,), (x,)), lambda x: ta.linearize(np.sin, x), lambda x: ta.jacobian(np.sin)(x),
     lambda x: ta.hessian(np.sum)(x), lambda x: ta.hvp(np.sum, (x,), (x,)), lambda x: ta.grad(np.sum)(ta.tensor(x))])
 def test_integer_arrays_raise_with_the_cast_to_use(x, use):
-    with pytest.raises(TypeError, match=rf"cannot be differentiated in an array of dtype {x.dtype}.*x\.astype\(float\)"):
+    with pytest.raises(TypeError, match=rf"differentiated in an array of dtype {x.dtype}.*x\.astype\(float\)"):
         use(x)
 
 
@@ -113,7 +113,7 @@ def test_has_aux():
     assert type(aux["twice"]) is np.ndarray and aux["twice"].tolist() == [2.0, 4.0]
     assert (aux["text"], aux["none"], aux["raw"]) == ("kept", None, 3)
     for bad in (lambda x: x, lambda x: (x, x, x), lambda x: [x, x]):
-        with pytest.raises(TypeError, match="has_aux=True .* must return"):
+        with pytest.raises(TypeError, match=r"has_aux=True .* must return"):
             ta.value_and_grad(bad, has_aux=True)(1.0)
 
 
@@ -145,7 +145,7 @@ def test_a_result_of_one_element_is_one_number():
 def test_a_complex_result_has_no_gradient():
     for f in (lambda x: x * 1j, lambda x: x + 0j):
         for transform in (ta.grad, ta.value_and_grad, ta.hessian):
-            with pytest.raises(TypeError, match="must return a real number.*use vjp"):
+            with pytest.raises(TypeError, match=r"must return a real number.*use vjp"):
                 transform(f)(2.0)
     with pytest.raises(TypeError, match="must return a real number"):
         ta.grad(lambda z: z * z)(1 + 2j)
@@ -156,7 +156,7 @@ def test_a_complex_result_has_no_gradient():
 def test_results_that_are_no_numbers_raise(result):
     for use in (lambda f: ta.grad(f)(1.0), lambda f: ta.vjp(f, 1.0), lambda f: ta.jvp(f, (1.0,), (1.0,)),
                 lambda f: ta.jacobian(f)(1.0)):
-        with pytest.raises(TypeError, match="returned .*; expected numbers"):
+        with pytest.raises(TypeError, match=r"returned .*; expected numbers"):
             use(lambda x: result)
 
 
@@ -271,7 +271,7 @@ def test_pull_and_push_may_be_differentiated_themselves():
     _, push = ta.linearize(np.sin, x)
     for function in (lambda c: pull(c)[0], push):
         np.testing.assert_allclose(ta.jvp(function, (x,), (np.ones(2),))[1], np.cos(x))
-        np.testing.assert_allclose(ta.grad(lambda c: np.sum(function(c)))(x), np.cos(x))
+        np.testing.assert_allclose(ta.grad(lambda c, function: np.sum(function(c)))(x, function), np.cos(x))
         np.testing.assert_allclose(ta.jacobian(function)(x), np.diag(np.cos(x)))
 
     def through_the_point(x):
@@ -553,7 +553,8 @@ def test_inputs_are_not_changed():
 
 @pytest.mark.parametrize("layout", [
     lambda a: a[::2], lambda a: a[::-1], lambda a: np.asfortranarray(a.reshape(2, -1)), lambda a: a.reshape(2, -1).T,
-    lambda a: np.broadcast_to(a[:1], (4,)), lambda a: a.astype(">f8"), lambda a: np.lib.stride_tricks.as_strided(a, (3,), (8,))])
+    lambda a: np.broadcast_to(a[:1], (4,)), lambda a: a.astype(">f8"),
+    lambda a: np.lib.stride_tricks.as_strided(a, (3,), (8,))])
 def test_memory_layout_does_not_matter(layout):
     x = layout(np.linspace(0.5, 2.0, 8))
     gradient = ta.grad(lambda x: np.sum(np.sin(x) * x))(x)

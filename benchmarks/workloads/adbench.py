@@ -72,7 +72,7 @@ def mixture_by_hand(alphas: Any, means: Any, factors: Any, points: Any, placed: 
     centred = points - means[:, None, :]
     white = centred @ roots.swapaxes(1, 2)
     log_determinants = np.sum(logs, axis=1)
-    inner = (alphas + log_determinants)[:, None] - 0.5 * np.sum(white * white, axis=2)
+    inner = (alphas + log_determinants)[:, None] - 0.5 * np.einsum("kni,kni->kn", white, white)
     top = np.max(inner, axis=0)
     responsibilities = np.exp(inner - top)
     totals = np.sum(responsibilities, axis=0)
@@ -84,8 +84,8 @@ def mixture_by_hand(alphas: Any, means: Any, factors: Any, points: Any, placed: 
     prior = EXTRA * np.sum(log_determinants) - 0.5 * GAMMA**2 * (np.sum(diagonals * diagonals) + np.sum(rest * rest))
 
     owned = np.sum(responsibilities, axis=1)
+    by_means = (responsibilities[:, None, :] @ white @ roots)[:, 0, :]
     white *= responsibilities[:, :, None]  # minus the derivative in what it was
-    by_means = (np.sum(white, axis=1)[:, None, :] @ roots)[:, 0, :]
     by_roots = -(white.swapaxes(1, 2) @ centred)
     by_factors = np.empty_like(factors)
     by_factors[:, :dimension] = (by_roots[:, diagonal, diagonal] - GAMMA**2 * diagonals) * diagonals

@@ -13,7 +13,7 @@ from ..harness import Workload
 
 RATE = 0.02
 
-# The normal distribution function by tanh, good to 4e-4: NumPy has no erf. (Page, 1977)
+# The normal distribution function by tanh, good to 2e-4: NumPy has no erf. (Page, 1977)
 SLOPE = math.sqrt(2 / math.pi)
 CUBIC = 0.044715 * SLOPE
 

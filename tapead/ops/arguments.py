@@ -26,8 +26,8 @@ def no_out(function: str, out: Any) -> None:
         If `out` is not None.
     """
     if out is not None:
-        raise NotImplementedError(f"{function}: out= would write a result into an array that the tape knows nothing of; "
-                                  f"leave it out and assign the result, x = {function}(...)")
+        raise NotImplementedError(f"{function}: out= would write into an array that the tape knows nothing of; leave "
+                                  f"it out and assign the result, x = {function}(...)")
 
 
 def constant(function: str, argument: str, value: Any) -> Any:

@@ -160,7 +160,7 @@ for _ufunc in (np.floor_divide, np.floor, np.ceil, np.trunc, np.rint, np.spacing
     NotDifferentiable(ufunc_primitive(_ufunc).name)
 
 
-@RegisterGradient("remainder")
+@RegisterGradient("remainder", reads="inputs")
 def _remainder(op: Any) -> Any:
     """d (x mod y) = dx - floor(x / y) dy"""
     x, y = op.inputs
@@ -263,14 +263,14 @@ def _fabs(op: Any) -> Any:
     return np.sign(op.inputs[0])
 
 
-@RegisterGradient("copysign")
+@RegisterGradient("copysign", reads="inputs")
 def _copysign(op: Any) -> Any:
     """d (|x| sign(y)) = sign(x) sign(y) dx, and 0 at x = 0"""
     x, y = op.inputs
     return lambda: np.sign(x) * np.copysign(1.0, y), 0
 
 
-@RegisterGradient("heaviside")
+@RegisterGradient("heaviside", reads="inputs")
 def _heaviside(op: Any) -> Any:
     """d heaviside(x, y) = dy where x = 0"""
     x = op.inputs[0]
@@ -283,7 +283,7 @@ def _nextafter(op: Any) -> Any:
     return ONE, 0
 
 
-@RegisterGradient("conjugate")
+@RegisterGradient("conjugate", reads="nothing")
 def _conjugate(op: Any) -> Any:
     """d conj(x) = conj(dx)"""
     return Linear(np.conj, np.conj) if is_complex(op.inputs[0]) else ONE

@@ -254,7 +254,7 @@ add_primitive(Primitive("fraction", lambda x: np.modf(x)[0], elementwise=True, d
                         sympy="x - sign(x)*floor(Abs(x))", kinks="sin(pi*x)"))
 
 
-@RegisterGradient("fraction")
+@RegisterGradient("fraction", reads="nothing")
 def _fraction(op: Any) -> Any:
     """d (x - trunc(x)) = dx"""
     return 1
@@ -264,7 +264,7 @@ add_primitive(Primitive("ldexp", lambda x, exponent: np.ldexp(x, exponent), case
     case((3,), exponent=2), case((2, 1), exponent=np.array([-1, 3])), case((), exponent=-2))))
 
 
-@RegisterGradient("ldexp")
+@RegisterGradient("ldexp", reads="nothing")
 def _ldexp(op: Any) -> Any:
     """d (x 2^n) = 2^n dx"""
     exponent = op.attrs["exponent"]

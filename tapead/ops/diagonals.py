@@ -46,14 +46,19 @@ def _diagflat_of(v: Any, k: int = 0) -> Any:
     return np.diag(np.ravel(v), k)
 
 
+def _below(m: Any, k: int) -> Any:
+    """True on and below the k-th diagonal of the last two axes."""
+    return np.tri(m.shape[-2] if m.ndim > 1 else m.shape[-1], m.shape[-1], k, dtype=bool)
+
+
 @implements(np.tril)
 def _tril_of(m: Any, k: int = 0) -> Any:
-    return np.where(np.tri(*m.shape[-2:], k=k, dtype=bool), m, np.zeros((), m.dtype))
+    return np.where(_below(m, k), m, np.zeros((), m.dtype))
 
 
 @implements(np.triu)
 def _triu_of(m: Any, k: int = 0) -> Any:
-    return np.where(np.tri(*m.shape[-2:], k=k - 1, dtype=bool), np.zeros((), m.dtype), m)
+    return np.where(_below(m, k - 1), np.zeros((), m.dtype), m)
 
 
 @implements(np.vander)

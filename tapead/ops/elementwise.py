@@ -69,18 +69,35 @@ def _log1p(op: Any) -> Any:
     return 1 / (1 + op.inputs[0])
 
 
+def _logistic_kernel(x: Any) -> Any:
+    s = 1 / (1 + np.exp(-x))
+    overflown = s == 0
+    return np.where(overflown, np.exp(x), s)[()] if holds_anywhere(overflown) else s
+
+
+# Its derivative written out multiplies 0 and inf where exp overflows: hence a primitive.
+_logistic = add_primitive(Primitive("logistic", _logistic_kernel, elementwise=True, sympy="1/(1 + exp(-x))",
+                                    domain=((-np.inf, np.inf),)))
+
+
+@RegisterGradient("logistic")
+def _logistic_rule(op: Any) -> Any:
+    """d logistic(x) = logistic(x) logistic(-x) dx"""
+    return op.output * _logistic(-op.inputs[0])
+
+
 @RegisterGradient("logaddexp", reads="inputs")
 def _logaddexp(op: Any) -> Any:
     """d log(e^x + e^y) = dx / (1 + e^(y-x)) + dy / (1 + e^(x-y)), without overflow"""
     x, y = op.inputs
-    return lambda: np.exp(-np.logaddexp(0.0, _above(y, x))), lambda: np.exp(-np.logaddexp(0.0, _above(x, y)))
+    return lambda: _logistic(_above(x, y)), lambda: _logistic(_above(y, x))
 
 
-@RegisterGradient("logaddexp2")
+@RegisterGradient("logaddexp2", reads="inputs")
 def _logaddexp2(op: Any) -> Any:
     """d log2(2^x + 2^y) = dx / (1 + 2^(y-x)) + dy / (1 + 2^(x-y)), without overflow"""
     x, y = op.inputs
-    return lambda: np.exp2(-np.logaddexp2(0.0, _above(y, x))), lambda: np.exp2(-np.logaddexp2(0.0, _above(x, y)))
+    return lambda: _logistic(_LOG_2 * _above(x, y)), lambda: _logistic(_LOG_2 * _above(y, x))
 
 
 def _above(x: Any, y: Any) -> Any:
@@ -136,7 +153,7 @@ _one_minus_square = add_primitive(Primitive("one_minus_square", lambda x: (1 - x
                                             sympy="1 - x**2", domain=((-np.inf, np.inf),)))
 
 
-@RegisterGradient("one_minus_square")
+@RegisterGradient("one_minus_square", reads="inputs")
 def _one_minus_square_rule(op: Any) -> Any:
     """d (1 - x²) = -2x dx"""
     return -2 * op.inputs[0]
@@ -159,14 +176,32 @@ def _arccos(op: Any) -> Any:
     return -1 / _root_of_one_minus_square(op.inputs[0])
 
 
+def _cos_arctan_kernel(x: Any) -> Any:
+    c = 1 / np.sqrt(1 + x * x)
+    overflown = c == 0
+    return np.where(overflown, 1 / np.abs(x), c)[()] if holds_anywhere(overflown) else c
+
+
+# Its derivative written out divides by x⁴, which overflows long before the quotient is nothing: hence a primitive.
+_cos_arctan = add_primitive(Primitive("cos_arctan", _cos_arctan_kernel, elementwise=True, sympy="1/sqrt(1 + x**2)",
+                                      domain=((-np.inf, np.inf),)))
+
+
+@RegisterGradient("cos_arctan")
+def _cos_arctan_rule(op: Any) -> Any:
+    """d (1 / √(1 + x²)) = -x / √(1 + x²)³ dx"""
+    c = op.output
+    return -(op.inputs[0] * c) * c * c
+
+
 @RegisterGradient("arctan", reads="inputs")
 def _arctan(op: Any) -> Any:
     """d arctan(x) = 1 / (1 + x²) dx, without overflow"""
     (x,) = op.inputs
     if is_complex(x):
         return 1 / (1 + 1j * x) / (1 - 1j * x)
-    r = np.hypot(1, x)
-    return 1 / r / r
+    c = _cos_arctan(x)
+    return c * c
 
 
 @RegisterGradient("arctan2", reads="inputs")
@@ -185,15 +220,15 @@ def _hypot(op: Any) -> Any:
     return lambda: x / r, lambda: y / r
 
 
-@RegisterGradient("degrees")
-@RegisterGradient("rad2deg")
+@RegisterGradient("degrees", reads="nothing")
+@RegisterGradient("rad2deg", reads="nothing")
 def _degrees(op: Any) -> Any:
     """d (180 x / π) = 180/π dx"""
     return 180 / np.pi
 
 
-@RegisterGradient("radians")
-@RegisterGradient("deg2rad")
+@RegisterGradient("radians", reads="nothing")
+@RegisterGradient("deg2rad", reads="nothing")
 def _radians(op: Any) -> Any:
     """d (π x / 180) = π/180 dx"""
     return np.pi / 180
@@ -247,7 +282,7 @@ def _tanh(op: Any) -> Any:
 def _arcsinh(op: Any) -> Any:
     """d arcsinh(x) = 1 / √(1 + x²) dx, without overflow"""
     (x,) = op.inputs
-    return 1 / (np.sqrt(1 + 1j * x) * np.sqrt(1 - 1j * x) if is_complex(x) else np.hypot(1, x))
+    return 1 / (np.sqrt(1 + 1j * x) * np.sqrt(1 - 1j * x)) if is_complex(x) else _cos_arctan(x)
 
 
 @RegisterGradient("arccosh", reads="inputs")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from ..registry import PRIMITIVES, Linear, Primitive, RegisterGradient, add_primitive, case, implements, value_of
+from ..registry import Linear, Primitive, RegisterGradient, add_primitive, case, implements, value_of
 from .arguments import as_operand, no_out
 
 _ROWS = np.array([0, 1, 1])
@@ -140,7 +140,8 @@ def _take_along_axis_of(arr: Any, indices: Any, axis: int | None = -1) -> Any:
         raise IndexError("np.take_along_axis: indices must be an integer array")
     if places.ndim != arr.ndim:
         raise ValueError("np.take_along_axis: indices and arr must have the same number of dimensions")
-    grid = [np.arange(length).reshape(-1, *(1,) * (arr.ndim - 1 - position)) for position, length in enumerate(arr.shape)]
+    grid = [np.arange(length).reshape(-1, *(1,) * (arr.ndim - 1 - position))
+            for position, length in enumerate(arr.shape)]
     grid[axis] = places
     return arr[tuple(grid)]
 
@@ -193,8 +194,8 @@ def _sliding_window_view_of(x: Any, window_shape: Any, axis: Any = None, *, subo
         raise NotImplementedError("sliding_window_view: on a tensor the windows are copies; leave writeable=False")
     windows = tuple(window_shape) if np.iterable(window_shape) else (window_shape,)
     if axis is None and len(windows) != x.ndim:
-        raise ValueError(f"sliding_window_view: without axis= there must be a window length per axis, {x.ndim} of them; "
-                         f"got {windows}")
+        raise ValueError(f"sliding_window_view: without axis= there must be a window length for each of {x.ndim} axes, "
+                         f"not {windows}")
     axes = range(x.ndim) if axis is None else normalize_axis_tuple(axis, x.ndim, allow_duplicate=True)
     for window, position in zip(windows, axes, strict=True):
         starts = x.shape[position] - window + 1
@@ -216,11 +217,12 @@ def _writer(name: str, instead: str) -> Any:
     return refuse
 
 
-for _function, _instead in [
-        (np.copyto, "np.where(where, src, dst), which makes the result"),
-        (np.put, "np.where over the places to change, np.where(changed, values, a), or assignment by index"),
-        (np.place, "np.where(mask, values, arr), which makes the result"),
-        (np.putmask, "np.where(mask, values, a), which makes the result"),
-        (np.put_along_axis, "np.where(np.arange(n) == indices, values, arr), which makes the result"),
-        (np.fill_diagonal, "np.where(np.eye(len(a), dtype=bool), val, a), which makes the result")]:
+_WRITERS: list[tuple[Any, str]] = [
+    (np.copyto, "np.where(where, src, dst), which makes the result"),
+    (np.put, "np.where over the places to change, np.where(changed, values, a), or assignment by index"),
+    (np.place, "np.where(mask, values, arr), which makes the result"),
+    (np.putmask, "np.where(mask, values, a), which makes the result"),
+    (np.put_along_axis, "np.where(np.arange(n) == indices, values, arr), which makes the result"),
+    (np.fill_diagonal, "np.where(np.eye(len(a), dtype=bool), val, a), which makes the result")]
+for _function, _instead in _WRITERS:
     implements(_function)(_writer(_function.__name__, _instead))

@@ -1,4 +1,4 @@
-"""Putting arrays together and taking them apart: concatenate, stack, insert, delete, split."""
+"""Putting arrays together and taking them apart: concatenate, stack, insert, delete, split, apply."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _stack(op: Any) -> Any:
     return tuple([placed(along(axis, position), shape) for position in range(len(op.inputs))])
 
 
-def _cast(arrays: Sequence[Any], dtype: Any, casting: str) -> Sequence[Any]:
+def _cast(arrays: Sequence[Any], dtype: Any, casting: Any) -> Sequence[Any]:
     """The arrays in the type to be joined in, as far as ``dtype=`` and ``casting=`` ask for anything."""
     if dtype is None and casting == "same_kind":
         return arrays
@@ -55,7 +55,7 @@ def _cast(arrays: Sequence[Any], dtype: Any, casting: str) -> Sequence[Any]:
 
 @implements(np.concatenate)
 def _concatenate_of(arrays: Any, /, axis: int | None = 0, out: Any = None, *, dtype: Any = None,
-                    casting: str = "same_kind") -> Any:
+                    casting: Any = "same_kind") -> Any:
     no_out("np.concatenate", out)
     arrays = _cast(tuple(arrays), dtype, casting)
     if axis is None:
@@ -64,19 +64,19 @@ def _concatenate_of(arrays: Any, /, axis: int | None = 0, out: Any = None, *, dt
 
 
 @implements(np.stack)
-def _stack_of(arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind") -> Any:
+def _stack_of(arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None, casting: Any = "same_kind") -> Any:
     no_out("np.stack", out)
     return PRIMITIVES["stack"](*_cast(tuple(arrays), dtype, casting), axis=axis)
 
 
 @implements(np.hstack)
-def _hstack_of(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Any:
+def _hstack_of(tup: Any, *, dtype: Any = None, casting: Any = "same_kind") -> Any:
     arrays = [np.atleast_1d(array) for array in tup]
     return np.concatenate(arrays, 0 if arrays and arrays[0].ndim == 1 else 1, dtype=dtype, casting=casting)
 
 
 @implements(np.vstack)
-def _vstack_of(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Any:
+def _vstack_of(tup: Any, *, dtype: Any = None, casting: Any = "same_kind") -> Any:
     return np.concatenate([np.atleast_2d(array) for array in tup], 0, dtype=dtype, casting=casting)
 
 
@@ -209,3 +209,34 @@ if hasattr(np, "unstack"):  # since NumPy 2.1
             raise ValueError("Input array must be at least 1-d.")
         axis = normalize_axis_index(axis, x.ndim)
         return tuple([x[along(axis, position)] for position in range(x.shape[axis])])
+
+
+# ---------------------------------------------------------------------- functions of slices, put together
+
+
+@implements(np.apply_along_axis)
+def _apply_along_axis_of(func1d: Callable[..., Any], axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
+    arr = as_operand(arr)
+    axis = normalize_axis_index(axis, arr.ndim)
+    rows = np.moveaxis(arr, axis, -1)
+    outer = rows.shape[:-1]
+    if 0 in outer:
+        raise ValueError("Cannot apply_along_axis when any iteration dimensions are 0")
+    results = np.stack([as_operand(func1d(rows[place], *args, **kwargs)) for place in np.ndindex(outer)])
+    inner = results.shape[1:]
+    results = np.reshape(results, outer + inner)
+    return np.moveaxis(results, range(len(outer), results.ndim), range(axis, axis + len(inner)))
+
+
+@implements(np.apply_over_axes)
+def _apply_over_axes_of(func: Callable[..., Any], a: Any, axes: Any) -> Any:
+    result = as_operand(a)
+    ndim = result.ndim
+    for axis in np.ravel(value_of(axes)).tolist():
+        reduced = func(result, axis % ndim)
+        if reduced.ndim == ndim - 1:
+            reduced = np.expand_dims(reduced, axis % ndim)
+        if reduced.ndim != ndim:
+            raise ValueError("function is not returning an array of the correct shape")
+        result = reduced
+    return result

@@ -141,8 +141,8 @@ def _reflected_oddly(extended: Any, array: Any, axis: int, width: tuple[int, int
     inner = ((places != 0) & (places != last)).reshape(column)
     mirrored = np.where(inner, (1 - of_first - of_last) * extended, 0)
     outside = (mirrored + of_first * array[along(axis, slice(0, 1))] + of_last * array[along(axis, slice(last, None))])
-    return _between(outside[along(axis, slice(0, width[0]))], array, outside[along(axis, slice(width[0] + last + 1, None))],
-                    axis, width)
+    before, after = slice(0, width[0]), slice(width[0] + last + 1, None)
+    return _between(outside[along(axis, before)], array, outside[along(axis, after)], axis, width)
 
 
 #: By mode: what extends an axis, and the name and default of the mode's option.

@@ -51,7 +51,7 @@ UFUNCS[np.matmul] = add_primitive(Primitive("matmul", np.matmul, cases=(
     case((1, 2, 3), (4, 3, 1)), case((0, 3), (3, 2)), case((2, 0), (0, 3)))))
 
 
-@RegisterGradient("matmul")
+@RegisterGradient("matmul", reads="factors")
 def _matmul(op: Any) -> Any:
     """d (A B) = dA B + A dB, with the adjoints G Bᴴ and Aᴴ G"""
     a, b = op.inputs
@@ -87,7 +87,7 @@ UFUNCS[np.vecdot] = add_primitive(Primitive("vecdot", np.vecdot, cases=(
     case((3,), (3,)), case((2, 3), (3,)), case((2, 1, 3), (4, 3)))))
 
 
-@RegisterGradient("vecdot")
+@RegisterGradient("vecdot", reads="factors")
 def _vecdot(op: Any) -> Any:
     """d (xᴴ y) = dxᴴ y + xᴴ dy, with the adjoints conj(g) y and g x"""
     x, y = op.inputs
@@ -101,14 +101,14 @@ if hasattr(np, "matvec"):  # from NumPy 2.2 on
     UFUNCS[np.vecmat] = add_primitive(Primitive("vecmat", np.vecmat, cases=(
         case((3,), (3, 2)), case((3,), (4, 3, 2)), case((4, 3), (3, 2)), case((5, 3), (4, 1, 3, 2)))))
 
-    @RegisterGradient("matvec")
+    @RegisterGradient("matvec", reads="factors")
     def _matvec(op: Any) -> Any:
         """d (A x) = dA x + A dx, with the adjoints g xᴴ and Aᴴ g"""
         a, x = op.inputs
         return (Linear(lambda t: np.matvec(t, x), lambda g: _column_by_row(g, _conjugate(x))),
                 Linear(lambda t: np.matvec(a, t), lambda g: np.matvec(_adjoint(a), g)))
 
-    @RegisterGradient("vecmat")
+    @RegisterGradient("vecmat", reads="factors")
     def _vecmat(op: Any) -> Any:
         """d (xᴴ A) = dxᴴ A + xᴴ dA, with the adjoints A conj(g) and x gᵀ"""
         x, a = op.inputs
@@ -259,7 +259,7 @@ add_primitive(Primitive("einsum", _contract, cases=(
 _LARGE = 4096
 
 
-@RegisterGradient("einsum")
+@RegisterGradient("einsum", reads="factors")
 def _einsum(op: Any) -> Any:
     """d einsum(x, y, …) = einsum(dx, y, …) + einsum(x, dy, …) + …; each adjoint is an einsum too"""
     subscripts, optimize = op.attrs["subscripts"], op.attrs.get("optimize", False)

@@ -6,16 +6,32 @@ from typing import Any
 
 import numpy as np
 
-from ..registry import (ONE, PRIMITIVES, Linear, NotDifferentiable, Primitive, RegisterGradient, add_primitive, case,
-                        implements, value_of)
+from ..registry import (
+    ONE,
+    PRIMITIVES,
+    Linear,
+    NotDifferentiable,
+    Primitive,
+    RegisterGradient,
+    add_primitive,
+    case,
+    implements,
+    value_of,
+)
 from .arguments import as_operand, constant, no_out
 
 # ---------------------------------------------------------------------- where
 
-add_primitive(Primitive("where", lambda x, y, condition: np.where(condition, x, y)[()], masks=True, cases=(
+add_primitive(Primitive("where", lambda x, y, condition: _choice(condition, x, y), masks=True, cases=(
     case((2, 3), (3,), condition=np.array([[True], [False]])), case((), (3,), condition=np.array([True, False, True])),
     case((), (), condition=np.array([[True, False]])), case((2,), (2,), condition=np.True_),
     case((), (), condition=np.False_), case((0,), (), condition=np.array([True])))))
+
+
+def _choice(condition: Any, x: Any, y: Any) -> Any:
+    """np.where of three arguments, a number where all three are"""
+    chosen: Any = np.where(condition, x, y)
+    return chosen[()]
 
 
 @RegisterGradient("where")
@@ -128,7 +144,7 @@ def _piecewise_of(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -
 @implements(np.nan_to_num)
 def _nan_to_num_of(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
     if not copy:
-        raise NotImplementedError("np.nan_to_num: copy=False would write into a tensor, unseen by the tape; leave it out")
+        raise NotImplementedError("np.nan_to_num: copy=False would write into a tensor, unseen by the tape")
     numbers = {name: constant("np.nan_to_num", name, value)
                for name, value in (("nan", nan), ("posinf", posinf), ("neginf", neginf))}
     if np.iscomplexobj(x):
@@ -178,7 +194,7 @@ def _real_if_close_of(a: Any, tol: float = 100) -> Any:
 
 # ---------------------------------------------------------------------- rounding: constant between the jumps
 
-add_primitive(Primitive("round", lambda x, decimals=0: np.round(x, decimals)[()]))
+add_primitive(Primitive("round", lambda x, decimals=0: np.asarray(np.round(x, decimals))[()]))
 NotDifferentiable("round")
 
 

@@ -14,7 +14,7 @@ from .arguments import as_operand
 # ---------------------------------------------------------------------- reshape
 
 
-def _reshape_kernel(a: Any, shape: Any, order: str = "C", copy: bool | None = None) -> Any:
+def _reshape_kernel(a: Any, shape: Any, order: Any = "C", copy: bool | None = None) -> Any:
     result = np.reshape(a, shape, order=order)
     if copy is not None and np.may_share_memory(result, a) != (not copy):
         if not copy:
@@ -193,10 +193,10 @@ def _meshgrid_of(*xi: Any, copy: bool = True, sparse: bool = False, indexing: st
 # ---------------------------------------------------------------------- copies and casts
 
 add_primitive(Primitive("copy", lambda x, order="K": np.array(x, order=order, copy=True)[()], elementwise=True,
-                        sympy="x"))
+                        sympy=lambda x, order="K": x))
 add_primitive(Primitive("astype", lambda a, dtype, **layout: np.asarray(a).astype(dtype, **layout)[()], cases=(
-    case((2, 3), dtype=np.dtype(float)), case((), dtype=np.dtype(float)), case((2, 3), dtype=np.dtype(float), order="F"),
-    case((0,), dtype=np.dtype(float)))))
+    case((2, 3), dtype=np.dtype(float)), case((), dtype=np.dtype(float)), case((0,), dtype=np.dtype(float)),
+    case((2, 3), dtype=np.dtype(float), order="F"))))
 
 
 @RegisterGradient("copy")
@@ -230,8 +230,8 @@ def astype(a: Any, dtype: Any, order: Any = "K", casting: str = "unsafe", subok:
     if dtype.kind in "iub":
         return value_of(a).astype(dtype, order=order, casting=casting)
     if dtype.kind not in "fc":
-        raise TypeError(f"astype: an array of dtype {dtype} cannot be differentiated; use x.detach().numpy() to leave the "
-                        "tape first")
+        raise TypeError(f"astype: an array of dtype {dtype} cannot be differentiated; use x.detach().numpy() to leave "
+                        "the tape first")
     if not copy and a.dtype == dtype and order in ("K", "A"):
         return a
     layout = {"order": order} if order != "K" else {}
@@ -249,8 +249,8 @@ if hasattr(np, "astype"):  # since NumPy 2.1
 # ---------------------------------------------------------------------- turning
 
 add_primitive(Primitive("roll", lambda a, shift, axis=None: np.roll(a, shift, axis)[()], cases=(
-    case((4,), shift=1), case((2, 3), shift=-4), case((2, 3), shift=(1, 2), axis=(0, -1)), case((2, 3), shift=1, axis=1),
-    case((0,), shift=2))))
+    case((4,), shift=1), case((2, 3), shift=-4), case((2, 3), shift=(1, 2), axis=(0, -1)),
+    case((2, 3), shift=1, axis=1), case((0,), shift=2))))
 
 
 @RegisterGradient("roll")
@@ -297,4 +297,6 @@ def _rot90_of(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
         return m[...]
     if turns == 2:
         return np.flip(m, (first, second))
-    return np.flip(np.swapaxes(m, first, second), first) if turns == 1 else np.swapaxes(np.flip(m, first), first, second)
+    if turns == 1:
+        return np.flip(np.swapaxes(m, first, second), first)
+    return np.swapaxes(np.flip(m, first), first, second)

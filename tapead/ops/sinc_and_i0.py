@@ -46,7 +46,7 @@ def _sinc_series(u: Any, order: int) -> Any:
     return total
 
 
-add_primitive(Primitive("sinc", _sinc_kernel, elementwise=True, sympy="sinc(pi*x)", cases=(
+add_primitive(Primitive("sinc", _sinc_kernel, elementwise=True, sympy="diff(sinc(pi*x), x, order)", cases=(
     case(()), case((2, 3)), case((3,), order=1), case((3,), order=2), case((3,), order=5), case((0,)))))
 
 
@@ -99,7 +99,7 @@ def _bessel_asymptote(x: Any, order: int) -> Any:
     return half * (total / np.sqrt(2 * np.pi * x)) * half
 
 
-add_primitive(Primitive("modified_bessel", _modified_bessel_kernel, elementwise=True, sympy="besseli(0, x)", cases=(
+add_primitive(Primitive("modified_bessel", _modified_bessel_kernel, elementwise=True, sympy="besseli(order, x)", cases=(
     case(()), case((2, 3)), case((3,), order=1), case((3,), order=2), case((0,), order=1))))
 
 

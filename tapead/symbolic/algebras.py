@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import operator
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -18,7 +20,8 @@ from sympy.utilities.lambdify import MPMATH_TRANSLATIONS
 from ..registry import Primitive
 from .constants import recognise
 
-__all__ = ["Algebra", "Exact", "Precise", "Unavailable", "compile_in_mpmath", "counterpart"]
+__all__ = ["Algebra", "Exact", "Precise", "Unavailable", "compile_in_mpmath", "counterpart",
+           "has_counterpart"]
 
 _PLACES = sympy.symbols("x y z")
 #: Counterparts of ufuncs that have no derivative, and so none in the registry.
@@ -28,6 +31,7 @@ _UNREGISTERED = {
 }
 _COMPARISONS = {"equal": "Eq", "not_equal": "Ne", "less": "Lt", "less_equal": "Le", "greater": "Gt",
                 "greater_equal": "Ge"}
+_EXTREMES = {"maximum": sympy.Gt, "fmax": sympy.Gt, "minimum": sympy.Lt, "fmin": sympy.Lt}
 _LOGIC = {"logical_and": "And", "logical_or": "Or", "logical_xor": "Xor", "logical_not": "Not", "bitwise_and": "And",
           "bitwise_or": "Or", "bitwise_xor": "Xor", "invert": "Not"}
 
@@ -81,8 +85,34 @@ class Algebra(ABC):
 
 
 @lru_cache(maxsize=1000)
-def _parsed(formula: str) -> sympy.Expr:
-    return sympy.sympify(formula, locals=dict(zip("xyz", _PLACES, strict=True)))
+def _parsed(formula: str, *attrs: tuple[str, Any]) -> sympy.Expr:
+    return sympy.sympify(formula, locals=dict(zip("xyz", _PLACES, strict=True)) | dict(attrs))
+
+
+def _attributes(primitive: Primitive, attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """The keywords of a call with the kernel's defaults for those not given."""
+    if isinstance(primitive.kernel, np.ufunc):
+        return dict(attrs)
+    parameters = inspect.signature(primitive.kernel).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not p.empty} | dict(attrs)
+
+
+def has_counterpart(primitive: Primitive, attrs: Mapping[str, Any]) -> bool:
+    """Whether the registry has a formula for an elementwise primitive called with these keywords.
+
+    A formula may name keywords: ``besseli(order, x)``. One that does not stands for the defaults alone.
+    """
+    if not primitive.elementwise or primitive.sympy is None:
+        return False
+    if callable(primitive.sympy) or not attrs:
+        return True
+    defaults = _attributes(primitive, {})
+    return all(re.search(rf"\b{name}\b", primitive.sympy) or (name in defaults and _same(value, defaults[name]))
+               for name, value in attrs.items())
+
+
+def _same(first: Any, second: Any) -> bool:
+    return first is second or bool(np.all(first == second))
 
 
 def counterpart(primitive: Primitive, attrs: Mapping[str, Any]) -> Any:
@@ -98,7 +128,8 @@ def counterpart(primitive: Primitive, attrs: Mapping[str, Any]) -> Any:
         raise Unavailable(f"primitive {primitive.name!r} has no SymPy counterpart")
     if callable(declared):
         return declared(*_PLACES[:primitive.arity], **attrs)
-    return _parsed(declared)
+    given = _attributes(primitive, attrs)
+    return _parsed(declared, *((name, given[name]) for name in given if re.search(rf"\b{name}\b", declared)))
 
 
 # ---------------------------------------------------------------------- SymPy
@@ -163,6 +194,8 @@ class Exact(Algebra):
             return {"isnan": _is_nan, "isinf": _is_infinite, "isfinite": _is_finite}[name]
         if name == "signbit":
             return lambda x: sympy.Lt(x, 0)
+        if name in _EXTREMES and self.point is not None and not self.formulas:
+            return lambda x, y: self.choose(_EXTREMES[name](x, y), x, y)
         if callable(primitive.sympy):
             return lambda *elements: primitive.sympy(*elements, **attrs)  # type: ignore[operator]  # just asked
         return _compiled(counterpart(primitive, attrs), primitive.arity)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from ..registry import FUNCTIONS, UFUNCS, Primitive
-from .algebras import Algebra, Unavailable
+from .algebras import Algebra, Unavailable, has_counterpart
 
 __all__ = ["FUNCTION_MEANINGS", "PRIMITIVE_MEANINGS", "DuckArray", "elements_of", "interpret", "wrap"]
 
@@ -207,7 +207,7 @@ def interpret(primitive: Primitive, inputs: tuple[Any, ...], attrs: dict[str, An
         If neither a counterpart nor the kernel makes sense of these elements; the message names the primitive.
     """
     algebra = next(value.algebra for value in inputs if isinstance(value, DuckArray))
-    if primitive.elementwise and primitive.sympy is not None:
+    if has_counterpart(primitive, attrs):
         return elementwise(algebra, primitive, inputs, attrs)
     kernel = PRIMITIVE_MEANINGS.get(primitive.name, primitive.kernel)
     try:
@@ -286,7 +286,8 @@ def _wrapped(algebra: Algebra, result: Any, dtype: np.dtype[Any]) -> Any:
         parts = [_wrapped(algebra, part, dtype) for part in result]
         return type(result)(*parts) if hasattr(result, "_fields") else type(result)(parts)
     if isinstance(result, np.ndarray) and result.dtype == object:
-        return DuckArray(algebra, _each(algebra.number, result), dtype)
+        # Assigning a 0-d object array to an element stores the array: take it out again.
+        return DuckArray(algebra, _each(lambda e: algebra.number(e.item() if isinstance(e, np.ndarray) else e), result), dtype)
     if algebra.owns(result) or type(result) is int:
         return DuckArray(algebra, algebra.number(result), dtype)
     if isinstance(result, (float, complex)) or getattr(result, "dtype", _BOOL).kind in "fc":
@@ -317,17 +318,23 @@ def elements_of(algebra: Algebra, value: Any) -> np.ndarray:
 def _fold(ufunc: np.ufunc, array: DuckArray, *, keep: bool, axis: Any = 0, dtype: Any = None, keepdims: bool = False,
           initial: Any = None, where: Any = True) -> Any:
     """``ufunc.reduce``, or with `keep` ``ufunc.accumulate``, by calling it pair by pair."""
-    if where is not True:
-        raise Unavailable(f"np.{ufunc.__name__}.reduce with where")
     axes = tuple(range(array.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     axes = tuple(one % array.ndim for one in axes)
     kept = tuple(one for one in range(array.ndim) if one not in axes)
     lengths = tuple(array.shape[one] for one in kept)
-    rows = array.transpose((*axes, *kept)).reshape((-1, *lengths))
-    start = ufunc.identity if initial is None and not len(rows) else initial
+
+    def rows_of(values: Any) -> Any:
+        return values.transpose((*axes, *kept)).reshape((int(np.prod([array.shape[one] for one in axes])), *lengths))
+
+    rows = rows_of(array)
+    if keep and not len(rows):
+        return array
+    masks = None if where is True else rows_of(np.broadcast_to(where, array.shape))
+    start = ufunc.identity if initial is None and (masks is not None or not len(rows)) else initial
     results = [] if start is None else [wrap(array.algebra, start)]
-    for row in rows:
-        results.append(ufunc(results[-1], row) if results else row)
+    for place, row in enumerate(rows):
+        joined = ufunc(results[-1], row) if results else row
+        results.append(joined if masks is None else np.where(masks[place], joined, results[-1]))
     if keep:
         return np.moveaxis(np.stack(results), 0, axes[0])
     result = np.broadcast_to(results[-1], lengths)

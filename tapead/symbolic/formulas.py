@@ -21,6 +21,7 @@ from .timebox import within
 
 __all__ = ["SymbolicGradient", "differentiate", "gradient", "latex", "symbolic_gradient", "to_sympy"]
 
+_STEPS = (sympy.floor, sympy.ceiling, sympy.sign, sympy.Heaviside)
 _SIMPLE = 150  # operations: beyond, simplifying a formula takes long and shows little
 
 
@@ -257,9 +258,8 @@ def latex(f: Callable[..., Any], *args: Any, names: Sequence[str] | None = None)
 
 def differentiate(expression: Any, symbol: Any) -> Any:
     """SymPy's derivative away from jumps: steps are constants, and what they jump by is left out."""
-    steps = {step: sympy.Dummy("n", integer=True) for step in expression.atoms(sympy.floor, sympy.ceiling)}
+    steps = {step: sympy.Dummy("n", integer=True) for step in expression.atoms(*_STEPS)}
     derivative = sympy.diff(expression.xreplace(steps), symbol)
-    derivative = derivative.replace(sympy.DiracDelta, lambda *args: sympy.Integer(0))
     return derivative.xreplace({constant: step for step, constant in steps.items()})
 
 

@@ -35,7 +35,7 @@ def algebra_of(*values: Any) -> Any:
     return None
 
 
-PRIMITIVE_MEANINGS["astype"] = lambda a, dtype: a.astype(dtype)
+PRIMITIVE_MEANINGS["astype"] = lambda a, dtype, **options: a.astype(dtype)
 
 # ---------------------------------------------------------------------- what an array is
 
@@ -146,7 +146,7 @@ def _angle(z: Any, deg: bool = False) -> Any:
 # ---------------------------------------------------------------------- reductions
 
 def _plain_reduction(where: Any, initial: Any = np._NoValue) -> None:
-    if where is not True and where is not np._NoValue or initial is not np._NoValue and initial is not None:
+    if (where is not True and where is not np._NoValue) or (initial is not None and initial is not np._NoValue):
         raise Unavailable("a reduction with where or initial")
 
 
@@ -174,12 +174,12 @@ def _without_nan(a: Any) -> Any:
 @means(np.var, np.nanvar)
 def _var(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0, keepdims: Any = False, *,
          where: Any = True, mean: Any = np._NoValue, correction: Any = np._NoValue) -> Any:
-    _plain_reduction(where)
     a = _without_nan(a)
     ddof = ddof if correction is np._NoValue else correction
-    centre = np.mean(a, axis=axis, keepdims=True)
-    total = np.sum(_squares(a - centre), axis=axis, keepdims=bool(keepdims is True))
-    return total / (a.size // centre.size - ddof)
+    count = np.sum(np.broadcast_to(where, a.shape), axis=axis, keepdims=True)
+    centre = np.sum(np.where(where, a, 0.0), axis=axis, keepdims=True) / count
+    total = np.sum(np.where(where, _squares(a - centre), 0.0), axis=axis, keepdims=True) / (count - ddof)
+    return total if keepdims is True else np.reshape(total, np.sum(np.zeros(a.shape), axis=axis).shape)
 
 
 def _squares(a: Any) -> Any:
@@ -288,6 +288,14 @@ def _quantile(a: Any, q: Any, axis: Any = None, out: Any = None, overwrite_input
 @means(np.percentile, np.nanpercentile)
 def _percentile(a: Any, q: Any, *args: Any, **kwargs: Any) -> Any:
     return _quantile(a, np.asarray(q) / 100, *args, **kwargs)
+
+
+@means(np.unwrap)
+def _unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * np.pi) -> Any:
+    """The whole periods that NumPy adds to the values"""
+    keys = _keys(p).astype(float)
+    turns = np.rint((np.unwrap(keys, discont, axis, period=period) - keys) / period)
+    return p + turns * period
 
 
 @means(np.interp)

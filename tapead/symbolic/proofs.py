@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from . import matrices  # noqa: F401 -- fills in what NumPy functions mean
 from .algebras import Exact, Unavailable
 from .arrays import DuckArray, interpret, wrap
 from .formulas import differentiate
-from .vanishing import DIGITS, regions, sample, separate, splits_of, vanishes
+from .vanishing import DIGITS, numbers_of, regions, sample, separate, settled, splits_of, vanishes
 
 __all__ = ["Proof", "prove", "prove_all", "run_rule"]
 
@@ -107,8 +107,8 @@ def prove(name: str | Primitive, seconds: float = 30.0) -> Proof:
     if primitive.rule is None:
         raise ValueError(f"{primitive.name!r} has no derivative rule: register one with @tapead.RegisterGradient")
     deadline = time.monotonic() + seconds
-    if primitive.elementwise and not any(case.attrs for case in primitive.cases):
-        return _elementwise(primitive, deadline)
+    if primitive.elementwise:
+        return _for_all_keywords(primitive, deadline)
     from .structures import prove_structure
 
     return prove_structure(primitive, deadline)
@@ -166,7 +166,26 @@ _INPUT = PRIMITIVES.get("input") or Primitive("input", lambda x: x)
 # ---------------------------------------------------------------------- elementwise primitives
 
 
-def _elementwise(primitive: Primitive, deadline: float) -> Proof:
+def _for_all_keywords(primitive: Primitive, deadline: float) -> Proof:
+    """One proof for each set of keywords among the cases, and what they say together."""
+    calls = [dict(case.attrs) for case in primitive.cases] or [{}]
+    different = [attrs for place, attrs in enumerate(calls) if repr(attrs) not in map(repr, calls[:place])]
+    proofs = [_elementwise(primitive, attrs, deadline) for attrs in different]
+    for status in (REFUTED, UNDECIDED):
+        for attrs, proof in zip(different, proofs, strict=True):
+            if proof.status == status:
+                return replace(proof, evidence=f"with {_keywords(attrs)}: {proof.evidence}") if attrs else proof
+    shapes = tuple(_keywords(attrs) for attrs in different if attrs)
+    points = sum(proof.points for proof in proofs)
+    return replace(proofs[0], points=points, shapes=shapes,
+                   evidence=proofs[0].evidence + (f"; so too with {'; '.join(shapes)}" if shapes else ""))
+
+
+def _keywords(attrs: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in attrs.items())
+
+
+def _elementwise(primitive: Primitive, attrs: Mapping[str, Any], deadline: float) -> Proof:
     arity = primitive.arity
     domain = [*primitive.domain, *[_REAL] * arity][:arity]
     symbols = [sympy.Symbol(name, positive=True) if low >= 0 else sympy.Symbol(name, real=True)
@@ -176,11 +195,11 @@ def _elementwise(primitive: Primitive, deadline: float) -> Proof:
     algebra = Exact()
     try:
         inputs = [DuckArray(algebra, np.array([symbol], object)) for symbol in symbols]
-        output = interpret(primitive, tuple(inputs), {})
-        claims = _claims(primitive, symbols, inputs, output)
+        output = interpret(primitive, tuple(inputs), dict(attrs))
+        claims = _claims(primitive, attrs, symbols, inputs, output)
     except Exception as error:  # whatever a rule does on symbols, that is a reason not to decide
-        return _without_symbols(primitive, domain, where, error)
-    odd = _differs_from_kernel(primitive, symbols, output.elements[0], points)
+        return _without_symbols(primitive, attrs, domain, where, error)
+    odd = _differs_from_kernel(primitive, attrs, symbols, output.elements[0], points)
     if odd is not None:
         return Proof(primitive.name, REFUTED, f"the SymPy counterpart is not the kernel: at {_shown(odd[0])} it gives "
                      f"{odd[2]} where the kernel gives {odd[1]}", _plain_point(odd[0]), domain=where)
@@ -197,13 +216,11 @@ def _elementwise(primitive: Primitive, deadline: float) -> Proof:
             splits.append(sympy.sympify(primitive.kinks, locals={str(symbol): symbol for symbol in symbols}
                                         | dict(zip("xyz", symbols, strict=False))))
         for region in regions(symbols, domain, splits):
-            local = [(what, sympy.sympify(got).xreplace(region), sympy.sympify(expected).xreplace(region))
-                     for what, got, expected in open_claims]
             more, odd = _compare_in(region, open_claims, every)
             agreed += more
             if odd is not None:
                 return _refuted(primitive.name, odd, where)
-            if not all(vanishes(got - expected, deadline) for _, got, expected in local):
+            if not all(vanishes(settled((got - expected).xreplace(region)), deadline) for _, got, expected in open_claims):
                 return Proof(primitive.name, UNDECIDED, f"SymPy does not simplify the difference to zero; {agreed} points "
                              f"agree to {DIGITS} digits", points=agreed, domain=where)
     return Proof(primitive.name, PROVED, f"rule = derivative for all {where}, in both modes", points=agreed, domain=where)
@@ -217,12 +234,12 @@ def _names(primitive: Primitive) -> list[str]:
     return list("xyz")[:primitive.arity] if primitive.arity <= 3 else [f"x{k}" for k in range(primitive.arity)]
 
 
-def _claims(primitive: Primitive, symbols: Sequence[Any], inputs: Sequence[DuckArray], output: DuckArray) -> list[Claim]:
+def _claims(primitive: Primitive, attrs: Mapping[str, Any], symbols: Sequence[Any], inputs: Sequence[DuckArray], output: DuckArray) -> list[Claim]:
     """(what, as the rule has it, as SymPy has it) for each input and mode"""
     claims: list[Claim] = []
     algebra = output.algebra
     for position, symbol in enumerate(symbols):
-        found = run_rule(primitive, inputs, output, {}, position, DuckArray(algebra, np.array([_TANGENT], object)),
+        found = run_rule(primitive, inputs, output, attrs, position, DuckArray(algebra, np.array([_TANGENT], object)),
                          DuckArray(algebra, np.array([_COTANGENT], object)))
         if found is None:
             continue
@@ -296,28 +313,28 @@ def _off_kinks(primitive: Primitive, symbols: Sequence[Any], point: Mapping[Any,
     return bool(value.is_finite and abs(value) > 1e-9)
 
 
-def _differs_from_kernel(primitive: Primitive, symbols: Sequence[Any], counterpart: Any,
+def _differs_from_kernel(primitive: Primitive, attrs: Mapping[str, Any], symbols: Sequence[Any], counterpart: Any,
                          points: Sequence[Mapping[Any, Any]]) -> Any:
     """The first point at which the counterpart is another function than the kernel, with both values."""
+    model = numbers_of([counterpart], symbols)
     for point in points:
+        numbers = [float(point[symbol]) for symbol in symbols]
         with np.errstate(all="ignore"):
-            value = float(np.asarray(primitive.kernel(*(np.float64(float(point[symbol])) for symbol in symbols))))
-        model = sympy.sympify(counterpart).xreplace({symbol: sympy.Rational(float(v)) for symbol, v in point.items()})
-        expected = sympy.re(model.evalf(30))
-        if np.isfinite(value) and expected.is_finite and abs(float(expected) - value) > 1e-9 * (1e-3 + abs(value)):
-            return point, value, float(expected)
+            value = float(np.asarray(primitive.kernel(*map(np.float64, numbers), **attrs)))
+        expected = model(numbers)[0].real
+        if np.isfinite(value) and np.isfinite(expected) and abs(expected - value) > 1e-9 * (1e-3 + abs(value)):
+            return point, value, expected
     return None
 
 
-def _without_symbols(primitive: Primitive, domain: Sequence[tuple[float, float]], where: str, error: Exception) -> Proof:
+def _without_symbols(primitive: Primitive, attrs: Mapping[str, Any], domain: Sequence[tuple[float, float]], where: str, error: Exception) -> Proof:
     """The verdict where the rule does not run on symbols: high-precision differences, or nothing."""
     from .structures import check_numerically
 
     reason = str(error) or type(error).__name__
     if isinstance(error, (TypeError, ValueError, ArithmeticError)) and not isinstance(error, Unavailable):
         reason = f"{type(error).__name__}: {reason}"
-    generator = np.random.default_rng(0)
-    points = [point for point in sample(sympy.symbols(_names(primitive)), domain, _POINTS)]
-    del generator
-    calls = [tuple(np.array([float(value)]) for value in point.values()) for point in points]
-    return check_numerically(primitive, [(call, {}) for call in calls], reason, where, ())
+    symbols = [sympy.Symbol(name) for name in _names(primitive)]
+    points = [point for point in sample(symbols, domain, 3 * _POINTS) if _off_kinks(primitive, symbols, point)][:_POINTS]
+    calls = [(tuple(np.array([float(value)]) for value in point.values()), attrs) for point in points]
+    return check_numerically(primitive, calls, reason, where, ())

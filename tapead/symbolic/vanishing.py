@@ -14,12 +14,14 @@ from sympy.core.relational import Relational
 from .algebras import Precise, compile_in_mpmath
 from .timebox import within
 
-__all__ = ["DIGITS", "Region", "regions", "sample", "separate", "splits_of", "vanishes"]
+__all__ = ["DIGITS", "Region", "numbers_of", "regions", "sample", "separate", "settled", "splits_of",
+           "vanishes"]
 
 #: To how many digits values are compared.
 DIGITS = 50
 _STEP_SECONDS = 8.0
 _MOST_CONDITIONS = 4
+_MOST_NESTED = 4  # extremes within extremes
 _LARGE = 2000  # operations: beyond, only expanding is tried
 
 Region = dict[Any, Any]
@@ -111,6 +113,20 @@ def separate(pairs: Sequence[tuple[Any, Any]], symbols: Sequence[Any], points: S
                 return agreed, (number, point, first, second)
         agreed += whole
     return agreed, None
+
+
+def numbers_of(expressions: Sequence[Any], symbols: Sequence[Any]) -> Callable[[Sequence[float]], list[complex]]:
+    """The values of expressions for values of their symbols, computed to many digits; NaN where they have none."""
+    context = Precise(DIGITS).context
+    compiled = compile_in_mpmath(context, list(symbols), list(expressions))
+
+    def evaluate(numbers: Sequence[float]) -> list[complex]:
+        try:
+            return [complex(context.convert(value)) for value in compiled(*map(context.mpf, numbers))]
+        except (ZeroDivisionError, ValueError, OverflowError):
+            return [complex("nan")] * len(expressions)
+
+    return evaluate
 
 
 # ---------------------------------------------------------------------- where
@@ -212,6 +228,47 @@ def _ascending(symbols: Sequence[Any], low: Any, high: Any) -> Region:
             place = (place + high * parameter) / (1 + parameter)
             region[symbol] = place
     return region
+
+
+def settled(expression: Any) -> Any:
+    """An expression in positive parameters with what their signs decide decided: relations, |u|, extremes and steps."""
+    expression = sympy.sympify(expression)
+    for _ in range(_MOST_NESTED):
+        decided: dict[Any, Any] = {}
+        for extreme in expression.atoms(sympy.Max, sympy.Min):
+            way = 1 if isinstance(extreme, sympy.Max) else -1
+            for first in extreme.args:
+                if all(first == other or _sign(first - other) == way for other in extreme.args):
+                    decided[extreme] = first
+        for atom in expression.atoms(sympy.Abs, sympy.sign, sympy.Heaviside):
+            sign = _sign(atom.args[0])
+            if sign:
+                decided[atom] = (sign * atom.args[0] if isinstance(atom, sympy.Abs) else sympy.Integer(sign)
+                                 if isinstance(atom, sympy.sign) else sympy.Integer((1 + sign) // 2))
+        for relation in expression.atoms(Relational):
+            sign = _sign(relation.lhs - relation.rhs)
+            if sign:
+                decided[relation] = relation.func(sympy.Integer(sign), 0)
+        if not decided:
+            break
+        expression = expression.xreplace(decided)
+    return expression
+
+
+def _sign(expression: Any) -> int:
+    """1 or -1 where all terms of the numerator show it, parameters being positive; else 0."""
+    if expression.is_positive or expression.is_negative:
+        return 1 if expression.is_positive else -1
+    numerator, denominator = sympy.together(expression).as_numer_denom()
+    result = 1
+    for part in (numerator, denominator):
+        terms = sympy.Add.make_args(sympy.expand(part))
+        if all(term.is_positive for term in terms):
+            continue
+        if not all(term.is_negative for term in terms):
+            return 0
+        result = -result
+    return result
 
 
 def sample(symbols: Sequence[Any], domain: Sequence[tuple[float, float]], count: int, seed: int = 0
