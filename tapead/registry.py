@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple, overload
 
 import numpy as np
@@ -129,8 +130,8 @@ class Primitive:
         """Apply to arrays, numbers, tensors, or any type that defines ``__tapead_primitive__``."""
         for key, value in attrs.items():
             if hasattr(type(value), "__tapead_primitive__"):
-                raise TypeError(f"{self.name}: argument {key!r} was given by keyword, which makes it an attribute that is not "
-                                "differentiated in; give it by position, or detach it")
+                raise TypeError(f"{self.name}: argument {key!r} was given by keyword, which makes it an attribute that is "
+                                "not differentiated in; give it by position, or detach it")
         for value in inputs:
             interpret = getattr(type(value), "__tapead_primitive__", None)
             if interpret is not None:
@@ -318,11 +319,12 @@ def _check_rule(target: Primitive, rule: Rule) -> None:
     if not callable(rule):
         raise TypeError(f"the rule of {target.name!r} must be a function of one argument, not {rule!r}")
     parameters = inspect.signature(rule).parameters.values()
-    required = [p for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    required = [p for p in parameters
+                if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     takes_one = len(required) == 1 or (not required and any(p.kind is p.VAR_POSITIONAL for p in parameters))
     if not takes_one or any(p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in parameters):
-        raise TypeError(f"the rule of {target.name!r} at {_location(rule)} takes {inspect.signature(rule)}; a rule takes "
-                        "exactly one argument, op")
+        raise TypeError(f"the rule of {target.name!r} at {_location(rule)} takes {inspect.signature(rule)}; a rule "
+                        "takes exactly one argument, op")
 
 
 def _check_unclaimed(target: Primitive, rule: Rule) -> None:
@@ -330,7 +332,8 @@ def _check_unclaimed(target: Primitive, rule: Rule) -> None:
         raise ValueError(f"{target.name!r} has a rule already: {_location(target.rule)}; the second is at "
                          f"{_location(rule)}. To replace it for a while, use override_gradient")
     if not target.differentiable:
-        raise ValueError(f"{target.name!r} was declared not differentiable; the rule at {_location(rule)} contradicts it")
+        raise ValueError(f"{target.name!r} was declared not differentiable; the rule at {_location(rule)} contradicts "
+                         "it")
 
 
 def NotDifferentiable(name: str) -> None:  # noqa: N802 -- stands beside RegisterGradient, as in TensorFlow
@@ -368,7 +371,7 @@ def implements(*functions: Callable[..., Any]) -> Callable[[Callable[..., Any]],
 
 
 #: The overrides in force in this context, and the rules they stand in for.
-_overrides: ContextVar[Mapping[str, Rule]] = ContextVar("tapead overrides", default={})
+_overrides: ContextVar[Mapping[str, Rule]] = ContextVar("tapead overrides", default=MappingProxyType({}))
 
 
 @contextmanager
@@ -400,8 +403,8 @@ def override_gradient(rules: Mapping[str, Rule]) -> Iterator[None]:
     for name, rule in rules.items():
         target = lookup(name)
         if not target.differentiable or target.rule is None:
-            raise ValueError(f"{name!r} has no rule to override: it is not recorded. Make a primitive of your own with the "
-                             "same kernel, with @tapead.primitive, and give that a rule")
+            raise ValueError(f"{name!r} has no rule to override: it is not recorded. Make a primitive of your own with "
+                             "the same kernel, with @tapead.primitive, and give that a rule")
         _check_rule(target, rule)
     token = _overrides.set({**_overrides.get(), **rules})
     try:

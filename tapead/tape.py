@@ -29,10 +29,20 @@ _by_index = operator.attrgetter("index")
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
+#: Whether a source file belongs to this package; asked for every entry, so remembered by name.
+_ours: dict[str, bool] = {}
+
+
 def user_frame() -> FrameType:
     """The innermost frame that does not belong to this package: the line a user wrote."""
     frame = sys._getframe(1)
-    while frame.f_code.co_filename.startswith(_PACKAGE) and frame.f_back is not None:
+    while frame.f_back is not None:
+        name = frame.f_code.co_filename
+        ours = _ours.get(name)
+        if ours is None:
+            ours = _ours[name] = name.startswith(_PACKAGE)
+        if not ours:
+            break
         frame = frame.f_back
     return frame
 
@@ -189,7 +199,7 @@ class Scope:
 
     @property
     def twin(self) -> Scope:
-        """This scope with recording switched off, or on again."""
+        """The same scope with recording switched off, or on again."""
         if self._twin is None:
             self._twin = Scope(self.tape, self.outer, not self.enabled)
             self._twin._twin = self

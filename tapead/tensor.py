@@ -321,8 +321,8 @@ class Tensor:
 
     def _number(self, function: str) -> Any:
         if self._entry is not None:
-            raise TypeError(f"{function}(x) on a tensor that requires a gradient would drop its graph (math.sin(x) does "
-                            "the same: use np.sin(x)); use x.item() to leave the tape on purpose")
+            raise TypeError(f"{function}(x) on a tensor that requires a gradient would drop its graph (math.sin(x) "
+                            "does the same: use np.sin(x)); use x.item() to leave the tape on purpose")
         return self._value
 
     def __format__(self, spec: str) -> str:
@@ -504,8 +504,8 @@ def array(values: Any, dtype: Any = None) -> Any:
 
 # ---------------------------------------------------------------------- fast paths
 #
-# What `apply` does, in one function call for the commonest cases: a ufunc of one tensor, and an operator between a tensor
-# and a tensor or Python number. Long tapes of scalars are made by nothing else.
+# What `apply` does, in one function call for the commonest cases: a ufunc of one tensor, and an operator between a
+# tensor and a tensor or Python number. Long tapes of scalars are made by nothing else.
 
 
 def unary(ufunc: np.ufunc) -> Callable[..., Any]:

@@ -55,7 +55,7 @@ class Recording:
         token = set_current_scope(scope)
         try:
             if lasting:  # the sweeps come later, when the caller may have changed his arrays
-                values = [value.copy() if isinstance(value, np.ndarray) else value for value in values]
+                values = [value.copy("K") if isinstance(value, np.ndarray) else value for value in values]
             self.inputs = [watch(value if around.enabled else _plain(value)) for value in values]
             replaced = list(args)
             for position, stand_in in zip(positions, rebuild(self.inputs), strict=True):

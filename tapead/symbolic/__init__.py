@@ -7,5 +7,5 @@ from .formulas import SymbolicGradient, gradient, latex, symbolic_gradient, to_s
 from .precise import PreciseFunction, Unavailable, precise_function
 from .proofs import Proof, prove, prove_all
 
-__all__ = ["PreciseFunction", "Proof", "SymbolicGradient", "Unavailable", "gradient", "latex", "precise_function", "prove",
-           "prove_all", "symbolic_gradient", "to_sympy"]
+__all__ = ["PreciseFunction", "Proof", "SymbolicGradient", "Unavailable", "gradient", "latex", "precise_function",
+           "prove", "prove_all", "symbolic_gradient", "to_sympy"]

@@ -36,7 +36,7 @@ _LOGIC = {"logical_and": "And", "logical_or": "Or", "logical_xor": "Xor", "logic
           "bitwise_or": "Or", "bitwise_xor": "Xor", "invert": "Not"}
 
 
-class Unavailable(Exception):
+class Unavailable(Exception):  # noqa: N818 -- it tells of a gap, not of an error
     """Raised where a function has no meaning in SymPy or mpmath; the message names it."""
 
 
@@ -196,8 +196,9 @@ class Exact(Algebra):
             return lambda x: sympy.Lt(x, 0)
         if name in _EXTREMES and self.point is not None and not self.formulas:
             return lambda x, y: self.choose(_EXTREMES[name](x, y), x, y)
-        if callable(primitive.sympy):
-            return lambda *elements: primitive.sympy(*elements, **attrs)  # type: ignore[operator]  # just asked
+        declared = primitive.sympy
+        if callable(declared):
+            return lambda *elements: declared(*elements, **attrs)
         return _compiled(counterpart(primitive, attrs), primitive.arity)
 
     def call(self, formula: str, *elements: Any) -> Any:
@@ -213,7 +214,8 @@ class Exact(Algebra):
             return self.decide(sympy.Ne(condition, 0))
         if self.point is None:
             return None
-        relations = {relation: _at(relation, self.point) for relation in condition.atoms(sympy.core.relational.Relational)}
+        point = {**self.point, **self.held}
+        relations = {relation: _at(relation, point) for relation in condition.atoms(sympy.core.relational.Relational)}
         decided = condition.xreplace(relations)
         return bool(decided) if decided in (sympy.true, sympy.false) else None
 
@@ -227,7 +229,8 @@ class Exact(Algebra):
     def keys(self, elements: np.ndarray) -> np.ndarray:
         """The values at the point."""
         try:
-            values = [float(element if element.is_number else sympy.N(element, 30, subs=self.point or {}))
+            point = {**(self.point or {}), **self.held}
+            values = [float(element if element.is_number else sympy.N(element, 30, subs=point))
                       for element in elements.flat]
         except TypeError:
             raise Unavailable("the order of expressions is undecided") from None
@@ -237,6 +240,8 @@ class Exact(Algebra):
 def _at(relation: Any, point: Mapping[Any, Any]) -> Any:
     """A relation decided at a point; expressions that are equal there to 30 digits are equal."""
     difference = sympy.N(relation.lhs - relation.rhs, 30, subs=point, maxn=200)
+    if not difference.is_number:
+        return relation
     if abs(difference) < sympy.Float("1e-25"):
         difference = sympy.Integer(0)
     return relation.func(difference, 0)
@@ -314,14 +319,16 @@ class Precise(Algebra):
                 self._functions[key] = function
         return lambda *elements: self._careful(function, primitive.kernel, elements, is_complex)
 
-    def _careful(self, function: Callable[..., Any], kernel: Callable[..., Any], elements: Any, is_complex: bool) -> Any:
+    def _careful(self, function: Callable[..., Any], kernel: Callable[..., Any], elements: Any,
+                 is_complex: bool) -> Any:
         """`function`, with NumPy's answer at poles and NaN for a real function outside its domain."""
         context = self.context
         try:
             result = context.convert(function(*elements))
         except ZeroDivisionError:
+            rounded = [np.complex128(element) if is_complex else np.float64(element) for element in elements]
             with np.errstate(all="ignore"):
-                return context.convert(kernel(*(np.complex128(e) if is_complex else np.float64(e) for e in elements)).item())
+                return context.convert(np.asarray(kernel(*rounded)).item())
         except NameError as error:
             raise Unavailable(f"{error.name} has no meaning in mpmath") from error
         if not is_complex and isinstance(result, context.mpc):
@@ -360,7 +367,8 @@ def compile_in_mpmath(context: Any, symbols: Any, expression: Any) -> Callable[.
     names |= {ours: names[theirs] for ours, theirs in MPMATH_TRANSLATIONS.items() if theirs in names}
     names["DiracDelta"] = lambda x, order=0: context.inf if x == 0 else context.zero
     names["max"], names["min"] = _largest, _smallest
-    return sympy.lambdify(symbols, expression, modules=[names], printer=_Printer, cse=True)  # type: ignore[no-any-return]
+    compiled: Callable[..., Any] = sympy.lambdify(symbols, expression, modules=[names], printer=_Printer, cse=True)
+    return compiled
 
 
 def _largest(*values: Any) -> Any:

@@ -9,7 +9,7 @@ object array, and what NumPy cannot do with objects by composition (``functions`
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any
 
@@ -77,7 +77,7 @@ class DuckArray(NDArrayOperatorsMixin):
     @property
     def nbytes(self) -> int:
         """The bytes that the elements would take as floating-point numbers."""
-        return self.elements.size * self.dtype.itemsize
+        return int(self.elements.size * self.dtype.itemsize)
 
     @property
     def T(self) -> DuckArray:  # noqa: N802 -- NumPy's name
@@ -92,12 +92,12 @@ class DuckArray(NDArrayOperatorsMixin):
     @property
     def real(self) -> Any:
         """The real part."""
-        return np.real(self)  # type: ignore[call-overload]  # NumPy's stubs know arrays only
+        return np.real(self)
 
     @property
     def imag(self) -> Any:
         """The imaginary part."""
-        return np.imag(self)  # type: ignore[call-overload]  # as for real
+        return np.imag(self)
 
     def __repr__(self) -> str:
         return f"DuckArray({self.elements!r}, dtype={self.dtype})"
@@ -186,7 +186,8 @@ class DuckArray(NDArrayOperatorsMixin):
         except Exception as error:  # NumPy raises whatever it meets when it cannot work on objects
             handler, handled = FUNCTIONS.get(function), _handled.get()
             if handler is None or function in handled:
-                raise Unavailable(f"{function.__module__}.{function.__name__} cannot be interpreted: {error}") from error
+                name = f"{function.__module__}.{function.__name__}"
+                raise Unavailable(f"{name} cannot be interpreted: {error}") from error
             token = _handled.set(handled | {function})
             try:
                 return handler(*args, **kwargs)
@@ -198,7 +199,7 @@ class DuckArray(NDArrayOperatorsMixin):
         return interpret(primitive, inputs, attrs)
 
 
-def interpret(primitive: Primitive, inputs: tuple[Any, ...], attrs: dict[str, Any]) -> DuckArray:
+def interpret(primitive: Primitive, inputs: tuple[Any, ...], attrs: Mapping[str, Any]) -> Any:
     """A primitive applied to inputs at least one of which is a duck array.
 
     Raises
@@ -219,7 +220,7 @@ def interpret(primitive: Primitive, inputs: tuple[Any, ...], attrs: dict[str, An
             raise Unavailable(f"primitive {primitive.name!r} cannot be interpreted: {error}") from second
 
 
-def elementwise(algebra: Algebra, primitive: Primitive, inputs: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
+def elementwise(algebra: Algebra, primitive: Primitive, inputs: tuple[Any, ...], attrs: Mapping[str, Any]) -> Any:
     """An elementwise primitive on each group of elements; truth values that are all decided come back plain."""
     operands = [wrap(algebra, value) for value in inputs]
     dtype = _result_dtype(primitive, tuple(operand.dtype for operand in operands), attrs)
@@ -238,7 +239,7 @@ def _dtype_of_call(kernel: Callable[..., Any], dtypes: tuple[np.dtype[Any], ...]
     return _COMPLEX if kind == "c" else _BOOL if kind == "b" else _FLOAT
 
 
-def _result_dtype(primitive: Primitive, dtypes: tuple[np.dtype[Any], ...], attrs: dict[str, Any]) -> np.dtype[Any]:
+def _result_dtype(primitive: Primitive, dtypes: tuple[np.dtype[Any], ...], attrs: Mapping[str, Any]) -> np.dtype[Any]:
     """What the kernel makes of empty arrays of these dtypes."""
     if not attrs:
         try:
@@ -255,7 +256,7 @@ def _conditions(algebra: Algebra, results: np.ndarray) -> Any:
     return decided.astype(bool)[()]
 
 
-def _on_objects(algebra: Algebra, function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
+def _on_objects(algebra: Algebra, function: Callable[..., Any], args: Any, kwargs: Mapping[str, Any]) -> Any:
     """A NumPy function (or a kernel in NumPy) on the object arrays themselves."""
     found: list[np.dtype[Any]] = []
     result = function(*(_raw(algebra, argument, found) for argument in args),
@@ -286,8 +287,7 @@ def _wrapped(algebra: Algebra, result: Any, dtype: np.dtype[Any]) -> Any:
         parts = [_wrapped(algebra, part, dtype) for part in result]
         return type(result)(*parts) if hasattr(result, "_fields") else type(result)(parts)
     if isinstance(result, np.ndarray) and result.dtype == object:
-        # Assigning a 0-d object array to an element stores the array: take it out again.
-        return DuckArray(algebra, _each(lambda e: algebra.number(e.item() if isinstance(e, np.ndarray) else e), result), dtype)
+        return DuckArray(algebra, _each(lambda element: algebra.number(_unboxed(element)), result), dtype)
     if algebra.owns(result) or type(result) is int:
         return DuckArray(algebra, algebra.number(result), dtype)
     if isinstance(result, (float, complex)) or getattr(result, "dtype", _BOOL).kind in "fc":
@@ -331,7 +331,7 @@ def _fold(ufunc: np.ufunc, array: DuckArray, *, keep: bool, axis: Any = 0, dtype
         return array
     masks = None if where is True else rows_of(np.broadcast_to(where, array.shape))
     start = ufunc.identity if initial is None and (masks is not None or not len(rows)) else initial
-    results = [] if start is None else [wrap(array.algebra, start)]
+    results: list[Any] = [] if start is None else [wrap(array.algebra, start)]
     for place, row in enumerate(rows):
         joined = ufunc(results[-1], row) if results else row
         results.append(joined if masks is None else np.where(masks[place], joined, results[-1]))
@@ -343,6 +343,11 @@ def _fold(ufunc: np.ufunc, array: DuckArray, *, keep: bool, axis: Any = 0, dtype
 
 def _each(function: Callable[[Any], Any], elements: Any) -> np.ndarray:
     return _boxed(np.frompyfunc(function, 1, 1)(elements))
+
+
+def _unboxed(element: Any) -> Any:
+    """The content of a 0-d object array, which assigning one to an element leaves there."""
+    return element.item() if isinstance(element, np.ndarray) else element
 
 
 def _boxed(elements: Any) -> np.ndarray:

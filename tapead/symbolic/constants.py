@@ -24,9 +24,9 @@ _KNOWN = {float(constant): constant for constant in (
 def recognise(value: float) -> Any:
     """The exact constant that a float stands for.
 
-    A short binary fraction is itself, a float that a small fraction or a rational multiple (to 360/360) of a well-known
-    constant rounds to (to 2 units in the last place, since it may have been computed) is that constant, and any other is
-    the shortest decimal that rounds to it.
+    A short binary fraction is itself. A float that a small fraction rounds to is that fraction; one within 2 units in
+    the last place (it may have been computed) of a small fraction of a well-known constant is that; any other is the
+    shortest decimal that rounds to it.
 
     Examples
     --------

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import sympy
 
-from ..containers import flatten, map_structure
+from ..containers import flatten
 from . import matrices  # noqa: F401 -- fills in what NumPy functions mean
 from .algebras import Exact, Precise, Unavailable, compile_in_mpmath
 from .arrays import DuckArray
@@ -22,6 +22,7 @@ from .timebox import within
 __all__ = ["SymbolicGradient", "differentiate", "gradient", "latex", "symbolic_gradient", "to_sympy"]
 
 _STEPS = (sympy.floor, sympy.ceiling, sympy.sign, sympy.Heaviside)
+_SHARE = 0.2  # of the time allowed: until then formulas may be simplified
 _SIMPLE = 150  # operations: beyond, simplifying a formula takes long and shows little
 
 
@@ -67,6 +68,8 @@ class Program:
         The symbols used in the algebra, known to be real where the argument is; one array per differentiable array.
     public : dict
         What each of them is called in results.
+    point : dict
+        The numbers that they stand for.
     """
 
     def __init__(self, purpose: str, f: Callable[..., Any], args: Sequence[Any], names: Sequence[str] | None,
@@ -85,11 +88,11 @@ class Program:
         supplied = [given[position] for position in self.positions for _ in flatten(samples[position])[0]]
         self.leaves = [self._symbols(label, stand_in, symbols) for label, stand_in, symbols
                        in zip(labels, self.recording.inputs, supplied, strict=True)]
-        self.point = {symbol: recognise(float(value)) for leaf, stand_in in zip(self.leaves, self.recording.inputs, strict=True)
-                      for symbol, value in zip(leaf.flat, np.ravel(stand_in.data), strict=True) if symbol.is_real}
-        self.exact_point = {symbol: value for leaf, stand_in in zip(self.leaves, self.recording.inputs, strict=True)
-                            for symbol, value in zip(leaf.flat, np.ravel(stand_in.data), strict=True)}
-        self.algebra = Exact(self.point, formulas=True, hold=hold)
+        self.point = {symbol: value
+                      for leaf, stand_in in zip(self.leaves, self.recording.inputs, strict=True)
+                      for symbol, value in zip(leaf.flat, np.ravel(stand_in.data), strict=True)}
+        nearby = {symbol: recognise(float(value)) for symbol, value in self.point.items() if symbol.is_real}
+        self.algebra = Exact(nearby, formulas=True, hold=hold)
 
     def _symbols(self, label: str, stand_in: Any, given: Any) -> np.ndarray:
         symbols = np.empty(stand_in.shape, object)
@@ -252,8 +255,7 @@ def latex(f: Callable[..., Any], *args: Any, names: Sequence[str] | None = None)
     >>> print(latex(lambda x: np.sqrt(x) / 2, 4.0))
     \frac{\sqrt{x}}{2}
     """
-    expressions = to_sympy(f, *args, names=names)
-    return sympy.latex(map_structure(lambda expression: expression, expressions))  # type: ignore[no-any-return]  # untyped
+    return sympy.latex(to_sympy(f, *args, names=names))  # type: ignore[no-any-return]  # SymPy has no types
 
 
 def differentiate(expression: Any, symbol: Any) -> Any:
@@ -310,7 +312,7 @@ def symbolic_gradient(f: Callable[..., Any], args: Sequence[Any], names: Sequenc
     'gave up after 0 s'
     """
     program = Program("symbolic_gradient", f, args, names, hold=True)
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + _SHARE * seconds
     try:
         return within(seconds, lambda: _gradient_of(program, args, deadline))
     except Exception as error:  # the contract: a reason, whatever SymPy ran into
@@ -326,23 +328,23 @@ def _gradient_of(program: Program, args: Sequence[Any], deadline: float) -> Symb
     result = SymbolicGradient(True)
     leaf = iter(zip(program.leaves, partials, strict=True))
     for arg in args:
-        for part in flatten(_sampled(arg)[0])[0]:
-            symbols, row = next(leaf) if is_differentiable(_sampled(arg)[0]) else (np.empty(0, object), [])
+        tracked = is_differentiable(_sampled(arg)[0])
+        for _ in flatten(arg)[0]:
+            symbols, row = next(leaf) if tracked else (np.empty(0, object), [])
             result.names.append([str(program.public[symbol]) for symbol in symbols.flat])
-            result.formulas.append([program.shown(_tidy(partial, deadline - 0.5)) for partial in row])
+            result.formulas.append([program.shown(_tidy(partial, deadline)) for partial in row])
             precise = np.empty(symbols.shape, object)
             for place in np.ndindex(symbols.shape):
                 precise[place] = next(numbers)
             result.precise.append(precise)
             result.values.append(precise.astype(float))
-            del part
     return result
 
 
 def _evaluated(expressions: list[Any], program: Program) -> list[Any]:
     """The values at the point to 50 digits: more are carried until two precisions agree."""
-    symbols = [*program.exact_point, *program.algebra.held]
-    point = [*program.exact_point.values(), *program.algebra.held.values()]
+    symbols = [*program.point, *program.algebra.held]
+    point = [*program.point.values(), *program.algebra.held.values()]
     previous: list[Any] | None = None
     for digits in (60, 100, 200, 400, 800):
         context = Precise(digits).context
@@ -364,4 +366,5 @@ def _agree(first: Any, second: Any) -> bool:
     if not second.context.isfinite(second):
         return bool(first == second) or bool(second.context.isnan(second))
     # What is below 1e-340 in both is zero to any float.
-    return bool(abs(first - second) <= abs(second) * second.context.mpf("1e-50")) or max(abs(first), abs(second)) < 1e-340
+    small = second.context.mpf("1e-340")
+    return bool(abs(first - second) <= max(abs(second) * second.context.mpf("1e-50"), small))

@@ -95,7 +95,8 @@ def _where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
     if x.dtype == y.dtype == bool:
         return (condition & x) | (~condition & y)
     dtype = np.result_type(x.dtype, y.dtype, float)
-    results = np.frompyfunc(algebra.choose, 3, 1)(condition.elements, x.astype(dtype).elements, y.astype(dtype).elements)
+    x, y = x.astype(dtype), y.astype(dtype)
+    results = np.frompyfunc(algebra.choose, 3, 1)(condition.elements, x.elements, y.elements)
     return DuckArray(algebra, results, dtype)
 
 
@@ -151,17 +152,20 @@ def _plain_reduction(where: Any, initial: Any = np._NoValue) -> None:
 
 
 @means(np.nansum)
-def _nansum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False, **options: Any) -> Any:
+def _nansum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False,
+            **options: Any) -> Any:
     return np.sum(_without_nan(a), axis=axis, keepdims=keepdims, **options)
 
 
 @means(np.nanmean)
-def _nanmean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False, **options: Any) -> Any:
+def _nanmean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False,
+             **options: Any) -> Any:
     return np.mean(_without_nan(a), axis=axis, keepdims=keepdims, **options)
 
 
 @means(np.nanprod)
-def _nanprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False, **options: Any) -> Any:
+def _nanprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False,
+             **options: Any) -> Any:
     return np.prod(_without_nan(a), axis=axis, keepdims=keepdims, **options)
 
 
@@ -191,6 +195,12 @@ def _std(*args: Any, **kwargs: Any) -> Any:
     return np.sqrt(_var(*args, **kwargs))
 
 
+def _rows(a: Any, axes: tuple[int, ...]) -> Any:
+    """The axes that are reduced as one, the last."""
+    kept = tuple(one for one in range(a.ndim) if one not in axes)
+    return a.transpose((*kept, *axes)).reshape((*(a.shape[one] for one in kept), -1))
+
+
 def _extreme(a: Any, axis: Any, keepdims: Any, pairwise: np.ufunc, choose: Callable[..., Any]) -> Any:
     """Max(...) as a formula where the algebra is asked for formulas, else the element that wins"""
     algebra = a.algebra
@@ -199,8 +209,7 @@ def _extreme(a: Any, axis: Any, keepdims: Any, pairwise: np.ufunc, choose: Calla
         return pairwise.reduce(a, axis=axis, keepdims=keepdims)
     axes = tuple(range(a.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     axes = tuple(one % a.ndim for one in axes)
-    kept = tuple(one for one in range(a.ndim) if one not in axes)
-    rows = np.transpose(a, (*kept, *axes)).reshape((*(a.shape[one] for one in kept), -1))
+    rows = _rows(a, axes)
     places = choose(algebra.keys(rows.elements), axis=-1)
     result = np.take_along_axis(rows, np.expand_dims(places, -1), -1)[..., 0]
     return np.expand_dims(result, axes) if keepdims else result
@@ -240,8 +249,8 @@ def _keys(value: Any) -> Any:
     return tuple(map(_keys, value)) if isinstance(value, tuple) else value
 
 
-for _function in (np.argmax, np.argmin, np.argsort, np.searchsorted, np.lexsort, np.digitize, np.array_equal, np.isclose,
-                  np.allclose):
+for _function in (np.argmax, np.argmin, np.argsort, np.searchsorted, np.lexsort, np.digitize, np.array_equal,
+                  np.isclose, np.allclose):
     means(_function)(_on_keys(_function))
 means(np.nanargmax)(_on_keys(np.argmax))
 means(np.nanargmin)(_on_keys(np.argmin))
@@ -273,14 +282,13 @@ def _quantile(a: Any, q: Any, axis: Any = None, out: Any = None, overwrite_input
         raise Unavailable("a quantile with weights, or of a tracked order")
     axes = tuple(range(a.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     axes = tuple(one % a.ndim for one in axes)
-    kept = tuple(one for one in range(a.ndim) if one not in axes)
-    rows = _sort(np.transpose(a, (*kept, *axes)).reshape((*(a.shape[one] for one in kept), -1)))
+    rows = _sort(_rows(a, axes))
     places = np.asarray(np.quantile(np.arange(float(rows.shape[-1])), q, method=method))
     below = np.floor(places).astype(int)
     above = np.minimum(below + 1, rows.shape[-1] - 1)
     share = places - below
     result = rows[..., below] * (1 - share) + rows[..., above] * share
-    lead = tuple(range(len(kept), result.ndim))
+    lead = tuple(range(rows.ndim - 1, result.ndim))
     result = np.moveaxis(result, lead, tuple(range(len(lead))))
     return np.expand_dims(result, tuple(one + places.ndim for one in axes)) if keepdims is True else result
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import sympy
 
-from .algebras import Exact, Unavailable
+from .algebras import Exact, Precise, Unavailable
 from .arrays import DuckArray, wrap
 from .functions import algebra_of, means
 
@@ -46,8 +46,10 @@ def _det(a: Any) -> Any:
         algebra = matrix.algebra
         if isinstance(algebra, Exact):
             return DuckArray(algebra, sympy.Matrix(matrix.elements).det(method="berkowitz"), matrix.dtype)
-        return DuckArray(algebra, algebra.context.det(algebra.context.matrix(matrix.elements.tolist()))
-                         if matrix.size else algebra.context.one, matrix.dtype)
+        if not matrix.size:
+            return wrap(algebra, 1.0)
+        context, exact, _ = _numeric(matrix, "det")
+        return DuckArray(algebra, context.det(exact), matrix.dtype)
 
     return _stacked(a, one)
 
@@ -60,7 +62,8 @@ def _inv(a: Any) -> Any:
             exact = sympy.Matrix(matrix.elements)
             inverse = exact.adjugate(method="berkowitz") / exact.det(method="berkowitz")
         else:
-            inverse = algebra.context.inverse(algebra.context.matrix(matrix.elements.tolist()))
+            context, numbers, _ = _numeric(matrix, "inv")
+            inverse = context.inverse(numbers)
         return _entries(inverse, algebra, matrix.shape, matrix.dtype)  # type: ignore[arg-type]  # two axes
 
     return _stacked(a, one)
@@ -103,14 +106,14 @@ def _cholesky(a: Any, /, *, upper: bool = False) -> Any:
 def _numeric(matrix: DuckArray, function: str) -> tuple[Any, Any, np.ndarray]:
     """The mpmath context, the matrix in it and in floating point: for what has no closed form."""
     algebra = matrix.algebra
-    if isinstance(algebra, Exact):
+    if not isinstance(algebra, Precise):
         raise Unavailable(f"np.linalg.{function} has no closed form")
     return (algebra.context, algebra.context.matrix(matrix.elements.tolist()),
             matrix.elements.astype(complex if matrix.dtype.kind == "c" else float))
 
 
 @means(np.linalg.eigh)
-def _eigh(a: Any, UPLO: str = "L") -> Any:  # noqa: N803 -- NumPy's name
+def _eigh(a: Any, UPLO: Any = "L") -> Any:  # noqa: N803 -- NumPy's name
     def one(matrix: DuckArray) -> Any:
         lower = np.tril(matrix) if UPLO.upper() == "L" else np.conj(np.triu(matrix)).mT
         below = np.tril(lower, -1)
@@ -124,11 +127,13 @@ def _eigh(a: Any, UPLO: str = "L") -> Any:  # noqa: N803 -- NumPy's name
 
 
 def _column(values: Any, matrix: DuckArray, length: int) -> DuckArray:
-    elements = np.array([matrix.algebra.context.re(values[i]) for i in range(length)], object)
+    elements = np.empty(length, object)
+    for place in range(length):
+        elements[place] = matrix.algebra.call("re(x)", values[place])
     return DuckArray(matrix.algebra, elements, float)
 
 
-def _aligned(columns: DuckArray, model: np.ndarray, partners: DuckArray | None = None) -> Any:
+def _aligned(columns: Any, model: np.ndarray, partners: Any = None) -> Any:
     """Columns in the phases that NumPy chose; `partners` (columns too) turn along."""
     products = np.sum(np.conj(columns) * model, axis=0)
     phases = products / np.abs(products) if columns.dtype.kind == "c" else np.sign(products)
@@ -136,7 +141,7 @@ def _aligned(columns: DuckArray, model: np.ndarray, partners: DuckArray | None =
 
 
 @means(np.linalg.eigvalsh)
-def _eigvalsh(a: Any, UPLO: str = "L") -> Any:  # noqa: N803 -- NumPy's name
+def _eigvalsh(a: Any, UPLO: Any = "L") -> Any:  # noqa: N803 -- NumPy's name
     return np.linalg.eigh(a, UPLO)[0]
 
 
@@ -203,7 +208,7 @@ def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> 
         rows, columns = (one % x.ndim for one in axes)
         if ord in (2, -2, "nuc"):
             values = np.linalg.svd(np.moveaxis(x, (rows, columns), (-2, -1)), compute_uv=False)
-            result = {2: np.max, -2: np.min, "nuc": np.sum}[ord](values, axis=-1)
+            result = (np.sum if ord == "nuc" else np.max if ord == 2 else np.min)(values, axis=-1)
         else:
             summed = rows if ord in (1, -1) else columns
             totals = np.sum(np.abs(x), axis=summed, keepdims=True)

@@ -140,8 +140,8 @@ def prove_all(seconds: float = 30.0) -> list[Proof]:
 # ---------------------------------------------------------------------- running a rule
 
 
-def run_rule(primitive: Primitive, inputs: Sequence[DuckArray], output: DuckArray, attrs: Mapping[str, Any], position: int,
-             tangent: DuckArray, cotangent: DuckArray) -> tuple[DuckArray, DuckArray] | None:
+def run_rule(primitive: Primitive, inputs: Sequence[DuckArray], output: DuckArray, attrs: Mapping[str, Any],
+             position: int, tangent: DuckArray, cotangent: DuckArray) -> tuple[DuckArray, DuckArray] | None:
     """What the sweeps make of one call: the output's tangent and the cotangent of the input at `position`.
 
     None where the rule says that the primitive is not differentiable in this input.
@@ -191,11 +191,11 @@ def _elementwise(primitive: Primitive, attrs: Mapping[str, Any], deadline: float
     symbols = [sympy.Symbol(name, positive=True) if low >= 0 else sympy.Symbol(name, real=True)
                for name, (low, _) in zip(_names(primitive), domain, strict=True)]
     where = _described(symbols, domain, primitive.kinks)
-    points = [point for point in sample(symbols, domain, 3 * _POINTS) if _off_kinks(primitive, symbols, point)][:_POINTS]
+    points = _points(primitive, symbols, domain)
     algebra = Exact()
     try:
         inputs = [DuckArray(algebra, np.array([symbol], object)) for symbol in symbols]
-        output = interpret(primitive, tuple(inputs), dict(attrs))
+        output = interpret(primitive, tuple(inputs), attrs)
         claims = _claims(primitive, attrs, symbols, inputs, output)
     except Exception as error:  # whatever a rule does on symbols, that is a reason not to decide
         return _without_symbols(primitive, attrs, domain, where, error)
@@ -205,7 +205,8 @@ def _elementwise(primitive: Primitive, attrs: Mapping[str, Any], deadline: float
                      f"{odd[2]} where the kernel gives {odd[1]}", _plain_point(odd[0]), domain=where)
     claims = [claim for claim in claims if claim[1] != claim[2]]
     every = [*symbols, *_PARAMETERS]
-    full = [{**point, **values} for point, values in zip(points, sample(_PARAMETERS, [_REAL] * 2, len(points), 1), strict=True)]
+    directions = sample(_PARAMETERS, [_REAL] * 2, len(points), 1)
+    full = [{**point, **values} for point, values in zip(points, directions, strict=True)]
     agreed, odd = _compare(claims, every, full)
     if odd is not None:
         return _refuted(primitive.name, odd, where)
@@ -220,10 +221,12 @@ def _elementwise(primitive: Primitive, attrs: Mapping[str, Any], deadline: float
             agreed += more
             if odd is not None:
                 return _refuted(primitive.name, odd, where)
-            if not all(vanishes(settled((got - expected).xreplace(region)), deadline) for _, got, expected in open_claims):
-                return Proof(primitive.name, UNDECIDED, f"SymPy does not simplify the difference to zero; {agreed} points "
-                             f"agree to {DIGITS} digits", points=agreed, domain=where)
-    return Proof(primitive.name, PROVED, f"rule = derivative for all {where}, in both modes", points=agreed, domain=where)
+            local = [settled((got - expected).xreplace(region)) for _, got, expected in open_claims]
+            if not all(vanishes(difference, deadline) for difference in local):
+                return Proof(primitive.name, UNDECIDED, "SymPy does not simplify the difference to zero; "
+                             f"{agreed} points agree to {DIGITS} digits", points=agreed, domain=where)
+    return Proof(primitive.name, PROVED, f"rule = derivative for all {where}, in both modes", points=agreed,
+                 domain=where)
 
 
 _TANGENT, _COTANGENT = _PARAMETERS = (sympy.Dummy("t", real=True), sympy.Dummy("g", real=True))
@@ -234,7 +237,8 @@ def _names(primitive: Primitive) -> list[str]:
     return list("xyz")[:primitive.arity] if primitive.arity <= 3 else [f"x{k}" for k in range(primitive.arity)]
 
 
-def _claims(primitive: Primitive, attrs: Mapping[str, Any], symbols: Sequence[Any], inputs: Sequence[DuckArray], output: DuckArray) -> list[Claim]:
+def _claims(primitive: Primitive, attrs: Mapping[str, Any], symbols: Sequence[Any], inputs: Sequence[DuckArray],
+            output: DuckArray) -> list[Claim]:
     """(what, as the rule has it, as SymPy has it) for each input and mode"""
     claims: list[Claim] = []
     algebra = output.algebra
@@ -273,7 +277,8 @@ def _compare(claims: Sequence[Claim], symbols: Sequence[Any], points: Sequence[M
 def _compare_in(region: Mapping[Any, Any], claims: Sequence[Claim], symbols: Sequence[Any]) -> Any:
     """`_compare` at points of a region."""
     parameters = sorted({symbol for place in region.values() for symbol in place.free_symbols}, key=str)
-    found = sample(parameters, [(0.0, float("inf")) if p.is_positive else _REAL for p in parameters], _POINTS_PER_REGION, 2)
+    ranges = [(0.0, float("inf")) if parameter.is_positive else _REAL for parameter in parameters]
+    found = sample(parameters, ranges, _POINTS_PER_REGION, 2)
     extra = sample(_PARAMETERS, [_REAL] * 2, len(found), 3)
     points = [{**{symbol: sympy.Rational(place.xreplace(values)) for symbol, place in region.items()}, **more}
               for values, more in zip(found, extra, strict=True)]
@@ -305,6 +310,11 @@ def _described(symbols: Sequence[Any], domain: Sequence[tuple[float, float]], ki
     return ", ".join(parts) + (f" off {kinks} = 0" if kinks else "")
 
 
+def _points(primitive: Primitive, symbols: Sequence[Any], domain: Sequence[tuple[float, float]]) -> list[Any]:
+    """Points of the domain off the kinks."""
+    return [point for point in sample(symbols, domain, 3 * _POINTS) if _off_kinks(primitive, symbols, point)][:_POINTS]
+
+
 def _off_kinks(primitive: Primitive, symbols: Sequence[Any], point: Mapping[Any, Any]) -> bool:
     if primitive.kinks is None:
         return True
@@ -327,7 +337,8 @@ def _differs_from_kernel(primitive: Primitive, attrs: Mapping[str, Any], symbols
     return None
 
 
-def _without_symbols(primitive: Primitive, attrs: Mapping[str, Any], domain: Sequence[tuple[float, float]], where: str, error: Exception) -> Proof:
+def _without_symbols(primitive: Primitive, attrs: Mapping[str, Any], domain: Sequence[tuple[float, float]], where: str,
+                     error: Exception) -> Proof:
     """The verdict where the rule does not run on symbols: high-precision differences, or nothing."""
     from .structures import check_numerically
 
@@ -335,6 +346,6 @@ def _without_symbols(primitive: Primitive, attrs: Mapping[str, Any], domain: Seq
     if isinstance(error, (TypeError, ValueError, ArithmeticError)) and not isinstance(error, Unavailable):
         reason = f"{type(error).__name__}: {reason}"
     symbols = [sympy.Symbol(name) for name in _names(primitive)]
-    points = [point for point in sample(symbols, domain, 3 * _POINTS) if _off_kinks(primitive, symbols, point)][:_POINTS]
+    points = _points(primitive, symbols, domain)
     calls = [(tuple(np.array([float(value)]) for value in point.values()), attrs) for point in points]
     return check_numerically(primitive, calls, reason, where, ())

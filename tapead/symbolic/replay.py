@@ -75,5 +75,9 @@ def replay_recording(recording: Recording, algebra: Algebra, inputs: Sequence[Du
     known = {stand_in._entry: value for stand_in, value in zip(recording.inputs, inputs, strict=True)}
     values = replay(recording.order, known)  # type: ignore[arg-type]  # a stand-in is tracked
     values.update(known)  # type: ignore[arg-type]  # the same
-    return [wrap(algebra, values.get(output._entry, output._value) if isinstance(output, Tensor) else output)  # type: ignore[arg-type]  # None is never a key
-            for output in recording.outputs]
+    results = []
+    for output in recording.outputs:
+        plain = output.data if isinstance(output, Tensor) else output
+        entry = output._entry if isinstance(output, Tensor) else None
+        results.append(wrap(algebra, plain if entry is None else values.get(entry, plain)))
+    return results

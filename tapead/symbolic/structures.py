@@ -19,43 +19,62 @@ from .vanishing import DIGITS, numbers_of, separate, vanishes
 
 __all__ = ["check_numerically", "prove_structure"]
 
-_MOST_ELEMENTS = 100
+_MOST_ELEMENTS = 48
 _NEARBY = 3
 _CASE_SECONDS = 15.0
+_POINTS = 20
+
+_Call = tuple[tuple[Any, ...], Mapping[str, Any]]
 
 
 def prove_structure(primitive: Primitive, deadline: float) -> Proof:
-    """A proof for the cases that a primitive declares."""
-    if not primitive.cases:
-        return Proof(primitive.name, UNDECIDED, "it declares no cases to try")
+    """A proof for the cases that a primitive declares, or for small arrays where it declares none."""
+    cases = primitive.cases or tuple(Case((shape,) * primitive.arity, {}) for shape in ((), (3,)) if primitive.arity)
     tried: list[str] = []
-    open_cases: list[tuple[Any, str]] = []
+    large: list[str] = []
+    open_calls: list[_Call] = []
+    reasons: list[str] = []
     agreed = 0
-    for number, case in enumerate(primitive.cases):
-        label = _label(case)
-        values = _values(primitive, case, number)
+    for number, case in enumerate(cases):
+        label, values = _label(case), _values(primitive, case, number)
+        if sum(np.size(value) for value in values) > _MOST_ELEMENTS:
+            large.append(label)
+            open_calls.append((values, case.attrs))
+            continue
         try:
             status, points, detail = _case(primitive, case, values, min(deadline, time.monotonic() + _CASE_SECONDS))
         except Exception as error:  # whatever a rule or kernel does on symbols, that is a reason not to decide
-            open_cases.append(((values, case.attrs), f"{label}: {str(error) or type(error).__name__}"))
-            continue
-        tried.append(label)
-        agreed += points
+            status, points, detail = UNDECIDED, 0, str(error) or type(error).__name__
         if status == REFUTED:
             point, text = detail
-            return Proof(primitive.name, REFUTED, f"for {label}, {text}", point, shapes=tuple(tried))
-        if status == UNDECIDED:
-            open_cases.append(((values, case.attrs), f"{label}: {detail}"))
-    if open_cases:
-        reason = open_cases[0][1] + (f" (and {len(open_cases) - 1} more cases)" if len(open_cases) > 1 else "")
-        return check_numerically(primitive, [call for call, _ in open_cases], reason, "", tuple(tried), agreed)
-    return Proof(primitive.name, PROVED, f"rule = derivative and adjoint for the {len(tried)} shapes tried: "
-                 + "; ".join(tried), points=agreed, domain="around one point of each shape", shapes=tuple(tried))
+            return Proof(primitive.name, REFUTED, f"for {label}, {text}", point, shapes=(*tried, label))
+        agreed += points
+        if status == PROVED:
+            tried.append(label)
+        else:
+            open_calls.append((values, case.attrs))
+            reasons.append(f"{label}: {detail}")
+    if not cases:
+        reasons.append("it declares no cases to try")
+    if reasons or not tried:
+        reason = (reasons or ["its cases are too large for symbols"])[0]
+        others = f" (and {len(reasons) - 1} more cases)" if len(reasons) > 1 else ""
+        return check_numerically(primitive, open_calls, reason + others, "", tuple(tried), agreed)
+    evidence = f"rule = derivative and adjoint for the {len(tried)} shapes tried: {'; '.join(tried)}"
+    if large:
+        checked = check_numerically(primitive, open_calls, "too large for symbols", "", tuple(large))
+        if checked.status == REFUTED:
+            return checked
+        evidence += f"; {checked.points} points agree to {DIGITS} digits for {'; '.join(large)}"
+        agreed += checked.points
+    return Proof(primitive.name, PROVED, evidence, points=agreed, domain="around one point of each shape",
+                 shapes=tuple(tried))
 
 
 def _label(case: Case) -> str:
-    operands = [str(operand) if isinstance(operand, tuple) else f"array{list(np.shape(operand))}" for operand in case.operands]
-    return ", ".join(operands + [f"{name}={_brief(value)}" for name, value in case.attrs.items()])
+    operands = [str(operand) if isinstance(operand, tuple) else f"array{list(np.shape(operand))}"
+                for operand in case.operands]
+    return ", ".join([*operands, *(f"{name}={_brief(value)}" for name, value in case.attrs.items())])
 
 
 def _brief(value: Any) -> str:
@@ -103,25 +122,21 @@ class _Unknowns:
 
     def at(self, values: Any) -> dict[Any, Any]:
         """The numbers of the symbols at an array of values."""
-        numbers = {symbol: recognise(float(value)) for symbol, value in zip(self.real.flat, np.ravel(np.real(values)), strict=True)}
-        if self.imaginary is not None:
-            numbers |= {symbol: recognise(float(value))
-                        for symbol, value in zip(self.imaginary.flat, np.ravel(np.imag(values)), strict=True)}
-        return numbers
+        parts = [np.ravel(np.real(values)), *([] if self.imaginary is None else [np.ravel(np.imag(values))])]
+        return {symbol: recognise(float(value))
+                for symbol, value in zip(self.symbols(), np.concatenate(parts), strict=True)}
 
 
 def _case(primitive: Primitive, case: Case, values: tuple[Any, ...], deadline: float) -> tuple[str, int, Any]:
     """The verdict on one case, the points compared, and what to say of it."""
-    if sum(np.size(value) for value in values) > _MOST_ELEMENTS:
-        raise Unavailable("too many elements for symbols")
     point: dict[Any, Any] = {}
     algebra = Exact(point)
     operands: list[Any] = []
     unknowns: list[_Unknowns | None] = []
     for name, value in zip(_operand_names(len(values)), values, strict=True):
-        kind = np.asarray(value).dtype.kind
-        unknown = _Unknowns(algebra, name, np.shape(value), kind == "c") if kind in "fc" and np.all(np.isfinite(value)) else None
-        if unknown is not None:
+        unknown = None
+        if _is_variable(value):
+            unknown = _Unknowns(algebra, name, np.shape(value), np.iscomplexobj(value))
             point |= unknown.at(value)
         unknowns.append(unknown)
         operands.append(value if unknown is None else unknown.array)
@@ -157,6 +172,10 @@ def _case(primitive: Primitive, case: Case, values: tuple[Any, ...], deadline: f
     return PROVED, agreed, ""
 
 
+def _is_variable(value: Any) -> bool:
+    return np.asarray(value).dtype.kind in "fc" and bool(np.all(np.isfinite(value)))
+
+
 def _operand_names(count: int) -> list[str]:
     return list("xyz")[:count] if count <= 3 else [f"x{k}" for k in range(count)]
 
@@ -165,8 +184,9 @@ def _check_interpretation(primitive: Primitive, values: tuple[Any, ...], attrs: 
                           point: Mapping[Any, Any]) -> None:
     """Raise unless the expressions, at the point, are what the kernel computes there."""
     computed = np.asarray(primitive.kernel(*values, **attrs))
-    model = np.array(numbers_of(list(output.elements.flat), list(point))([float(value) for value in point.values()]), complex)
-    if output.shape != computed.shape or not np.allclose(model.reshape(output.shape), computed, rtol=1e-8, atol=1e-10):
+    evaluate = numbers_of(list(output.elements.flat), list(point))
+    model = np.array(evaluate([float(value) for value in point.values()]), complex).reshape(output.shape)
+    if model.shape != computed.shape or not np.allclose(model, computed, rtol=1e-8, atol=1e-10):
         raise Unavailable("the kernel could not be interpreted faithfully")
 
 
@@ -187,18 +207,25 @@ def _claims(position: int, unknown: _Unknowns, tangent: _Unknowns, cotangent: _U
             pushed: DuckArray, pulled: DuckArray) -> list[tuple[str, Any, Any]]:
     """What the rule makes of tangent and cotangent, beside what SymPy's derivatives make of them."""
     name = _operand_names(3)[position] if position < 3 else f"input {position}"
-    results = list(output.elements.flat)
-    jacobian = [[_partial(result, symbol) for symbol in unknown.symbols()] for result in results]
+    jacobian = [[_partial(result, symbol) for symbol in unknown.symbols()] for result in output.elements.flat]
     steps = tangent.symbols()
-    claims = [(f"forward in {name}, element {place}", got, sum((d * t for d, t in zip(row, steps, strict=True)), sympy.Integer(0)))
-              for place, got, row in zip(np.ndindex(output.shape), pushed.elements.flat, jacobian, strict=True)]
+    claims = []
+    for place, got, row in zip(np.ndindex(output.shape), pushed.elements.flat, jacobian, strict=True):
+        claims.append((f"forward in {name}, element {place}", got, _dot(row, steps)))
     weights = [sympy.conjugate(g) for g in cotangent.array.elements.flat]
-    sums = [sympy.Add(*[_real_part(weight * row[column], cotangent) for weight, row in zip(weights, jacobian, strict=True)])
-            for column in range(len(unknown.symbols()))]
+    sums = [_dot(weights, [row[column] for row in jacobian]) for column in range(len(unknown.symbols()))]
+    if cotangent.imaginary is not None:
+        sums = [sympy.re(sympy.expand(total)) for total in sums]
     size = unknown.real.size
-    expected = sums[:size] if unknown.imaginary is None else [a + sympy.I * b for a, b in zip(sums[:size], sums[size:], strict=True)]
-    return claims + [(f"reverse in {name}, element {place}", got, want) for place, got, want
-                     in zip(np.ndindex(unknown.real.shape), pulled.elements.flat, expected, strict=True)]
+    if unknown.imaginary is not None:
+        sums = [a + sympy.I * b for a, b in zip(sums[:size], sums[size:], strict=True)]
+    for place, got, want in zip(np.ndindex(unknown.real.shape), pulled.elements.flat, sums, strict=True):
+        claims.append((f"reverse in {name}, element {place}", got, want))
+    return claims
+
+
+def _dot(first: Sequence[Any], second: Sequence[Any]) -> Any:
+    return sympy.Add(*[a * b for a, b in zip(first, second, strict=True)])
 
 
 def _partial(result: Any, symbol: Any) -> Any:
@@ -206,19 +233,14 @@ def _partial(result: Any, symbol: Any) -> Any:
     return sympy.diff(result, symbol) if symbol in result.free_symbols else sympy.Integer(0)
 
 
-def _real_part(product: Any, cotangent: _Unknowns) -> Any:
-    """Re(product), which a real output's needs no taking of"""
-    return product if cotangent.imaginary is None else sympy.re(sympy.expand(product))
-
-
 # ---------------------------------------------------------------------- without symbols
 
 
-def check_numerically(primitive: Primitive, calls: Sequence[tuple[tuple[Any, ...], Mapping[str, Any]]], reason: str,
+def check_numerically(primitive: Primitive, calls: Sequence[_Call], reason: str,
                       domain: str, shapes: tuple[str, ...], agreed: int = 0) -> Proof:
     """REFUTED or UNDECIDED, by differences of the kernel in mpmath at 50 digits."""
     for values, attrs in calls:
-        for attempt in range(max(1, 20 // len(calls))):
+        for attempt in range(max(1, _POINTS // len(calls))):
             moved = tuple(_moved(value, attempt) for value in values)
             try:
                 odd = _differs(primitive, moved, attrs)
@@ -226,9 +248,9 @@ def check_numerically(primitive: Primitive, calls: Sequence[tuple[tuple[Any, ...
                 return Proof(primitive.name, UNDECIDED, f"{reason}; {agreed} points agree to {DIGITS} digits "
                              f"(in mpmath: {error})", points=agreed, domain=domain, shapes=shapes)
             if odd is not None:
-                names = _operand_names(len(values))
-                point = {"_".join([name, *map(str, place)]) if np.ndim(value) and np.size(value) > 1 else name: float(np.real(element))
-                         for name, value in zip(names, moved, strict=True) for place, element in np.ndenumerate(value)}
+                point = {"_".join([name, *(map(str, place) if np.size(value) > 1 else ())]): float(np.real(element))
+                         for name, value in zip(_operand_names(len(values)), moved, strict=True)
+                         for place, element in np.ndenumerate(value)}
                 return Proof(primitive.name, REFUTED, f"{odd} at {point}", point, domain=domain, shapes=shapes)
             agreed += 1
     return Proof(primitive.name, UNDECIDED, f"{reason}; {agreed} points agree to {DIGITS} digits", points=agreed,
@@ -247,28 +269,27 @@ def _differs(primitive: Primitive, values: tuple[Any, ...], attrs: Mapping[str, 
     algebra = Precise(DIGITS)
     context = algebra.context
     inputs = [wrap(algebra, value) for value in values]
-    output = interpret(primitive, tuple(inputs), dict(attrs))
+    output = interpret(primitive, tuple(inputs), attrs)
     cotangent = wrap(algebra, _direction(output, 99))
     step = context.mpf(10) ** -(DIGITS // 2 + 1)
     for position, value in enumerate(values):
-        if np.asarray(value).dtype.kind not in "fc" or not np.all(np.isfinite(value)):
+        if not _is_variable(value):
             continue
         tangent = wrap(algebra, _direction(inputs[position], position))
         found = run_rule(primitive, inputs, output, attrs, position, tangent, cotangent)
         if found is None:
             continue
-        ends = [interpret(primitive, tuple(inputs[:position] + [inputs[position] + sign * step * tangent]
-                                           + inputs[position + 1:]), dict(attrs)) for sign in (1, -1)]
+        ends = [interpret(primitive, (*inputs[:position], inputs[position] + sign * step * tangent,
+                                      *inputs[position + 1:]), attrs) for sign in (1, -1)]
         difference = ((ends[0] - ends[1]) / (2 * step)).elements
         pushed, pulled = (side.elements for side in found)
         scale = max([context.one, *(abs(element) for element in difference.flat)])
         error = max([abs(a - b) for a, b in zip(pushed.flat, difference.flat, strict=True)], default=0)
         if error > scale * context.mpf(10) ** -(DIGITS - 15):
             return f"forward in input {position}: the rule is off by {context.nstr(error, 5)}"
-        left = sum((context.re(context.conj(g) * d) for g, d in zip(cotangent.elements.flat, difference.flat, strict=True)),
-                   context.zero)
-        right = sum((context.re(context.conj(p) * t) for p, t in zip(pulled.flat, tangent.elements.flat, strict=True)),
-                    context.zero)
-        if abs(left - right) > max(1, abs(left)) * context.mpf(10) ** -(DIGITS - 15):
-            return f"reverse in input {position}: the rule is off by {context.nstr(abs(left - right), 5)}"
+        left, right = ([context.re(context.conj(a) * b) for a, b in zip(one.flat, other.flat, strict=True)]
+                       for one, other in ((cotangent.elements, difference), (pulled, tangent.elements)))
+        gap = abs(context.fsum(left) - context.fsum(right))
+        if gap > max([context.one, *map(abs, left)]) * context.mpf(10) ** -(DIGITS - 15):
+            return f"reverse in input {position}: the rule is off by {context.nstr(gap, 5)}"
     return None

@@ -24,6 +24,8 @@ _MOST_CONDITIONS = 4
 _MOST_NESTED = 4  # extremes within extremes
 _LARGE = 2000  # operations: beyond, only expanding is tried
 
+_PIECEWISE = (sympy.Abs, sympy.sign, sympy.Heaviside, sympy.Max, sympy.Min, sympy.floor, sympy.ceiling, sympy.Piecewise)
+
 Region = dict[Any, Any]
 
 # ---------------------------------------------------------------------- by algebra
@@ -76,8 +78,9 @@ def _generic(expression: Any) -> Any:
     """The expression off the set where conditions of equality hold, which is a null set unless they always do."""
     equalities = {}
     for relation in expression.atoms(sympy.Eq, sympy.Ne):
-        always = sympy.expand(relation.lhs - relation.rhs) == 0
-        equalities[relation] = sympy.true if always == isinstance(relation, sympy.Eq) else sympy.false
+        if not relation.has(*_PIECEWISE):  # these may be equal over whole intervals
+            always = sympy.expand(relation.lhs - relation.rhs) == 0
+            equalities[relation] = sympy.true if always == isinstance(relation, sympy.Eq) else sympy.false
     return expression.xreplace(equalities) if equalities else expression
 
 

@@ -1,0 +1,243 @@
+"""What a sweep does with one entry of a rule: multiply, apply, mask, un-broadcast, cast, accumulate.
+
+Buffers that the sweep alone holds are written into instead of allocating new ones. Who else holds an array is told by
+its reference count.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+from .registry import Linear, Primitive
+from .tape import LARGE, Entry
+from .tensor import Tensor
+
+_getrefcount = sys.getrefcount
+
+# ---------------------------------------------------------------------- one entry of a rule
+
+
+def pull(cotangent: Any, partial: Any, careful: bool) -> Any:
+    """The cotangent of an input: what the adjoint of its local derivative makes of the output's cotangent."""
+    kind = partial.__class__
+    if kind is int:
+        return cotangent if partial == 1 else -cotangent if partial == -1 else times(cotangent, partial)
+    if kind is Linear:
+        return _linear(partial.adjoint, cotangent)
+    if partial is None:
+        return None
+    if kind is complex:
+        partial = partial.conjugate()
+    elif kind is not float:
+        letter = _letter(partial)
+        if letter == "c":
+            partial = np.conj(partial)
+        elif letter == "b":
+            return _mask(cotangent, partial)
+        elif (kind is np.ndarray and not careful and partial.nbytes >= LARGE and _getrefcount(partial) <= _FRESH
+              and partial.flags.owndata and partial.shape == cotangent.shape and partial.dtype == cotangent.dtype
+              and cotangent.__class__ is np.ndarray):
+            return _times_in_place(cotangent, partial)
+    return times(cotangent, partial, careful)
+
+
+def push(tangent: Any, partial: Any) -> Any:
+    """The tangent of the output: what the local derivative makes of an input's tangent."""
+    kind = partial.__class__
+    if kind is int:
+        return tangent if partial == 1 else -tangent if partial == -1 else times(tangent, partial)
+    if kind is Linear:
+        return _linear(partial.apply, tangent)
+    if partial is None:
+        return None
+    if kind is not float and kind is not complex and _letter(partial) == "b":
+        return _mask(tangent, partial)
+    return times(tangent, partial)
+
+
+def _letter(partial: Any) -> str:
+    """What kind of numbers a partial holds."""
+    if partial.__class__ is bool:
+        return "b"
+    try:
+        return partial.dtype.kind  # type: ignore[no-any-return]  # of whatever array type it is
+    except AttributeError:
+        raise TypeError(f"a derivative rule returned {partial!r} for an input; an entry is a number, an array, "
+                        "tapead.Linear, None, or a function without arguments that returns one of these") from None
+
+
+def _mask(value: Any, keep: Any) -> Any:
+    """`value` where `keep` is true and exactly zero elsewhere; None for nothing at all."""
+    if np.shape(keep) == ():
+        return value if keep else None
+    return np.where(keep, value, np.zeros((), value.dtype))
+
+
+def times(factor: Any, partial: Any, careful: bool = False) -> Any:
+    """``factor * partial`` where nothing times an infinite derivative is nothing."""
+    if partial.__class__ is int and partial == 0:
+        return None
+    if not careful:
+        try:
+            return factor * partial
+        except FloatingPointError:
+            pass
+    with np.errstate(invalid="ignore"):
+        product = factor * partial
+        first, second = plain(factor), plain(partial)
+        # Both ways round: what is 0 · inf to one sweep is inf · 0 to the other.
+        nothing = ((first == 0) & ~np.isfinite(second)) | ((second == 0) & np.isinf(first))
+        if not np.any(nothing):
+            return product
+        zero = np.zeros((), product.dtype)
+        if isinstance(product, Tensor):
+            # Masking the product would leave 0 · inf in its own derivative: mask the factors.
+            return np.where(nothing, zero, factor) * np.where(nothing, zero, partial)
+        return np.where(nothing, zero, product)[()]
+
+
+def _times_in_place(cotangent: np.ndarray, partial: np.ndarray) -> np.ndarray:
+    """``cotangent * partial`` in the memory of `partial`, which nobody else can see."""
+    try:
+        return np.multiply(cotangent, partial, out=partial)
+    except FloatingPointError:  # raised when all is computed: only 0 · inf and inf · 0 need mending
+        partial[((cotangent == 0) | np.isinf(cotangent)) & np.isnan(partial)] = 0
+        return partial
+
+
+def _linear(function: Any, value: Any) -> Any:
+    try:
+        return function(value)
+    except FloatingPointError:
+        with np.errstate(invalid="ignore"):
+            return function(value)
+
+
+def call_lazy(partial: Any) -> Any:
+    """What an entry that is a function returns."""
+    try:
+        return partial()
+    except FloatingPointError:
+        with np.errstate(invalid="ignore"):
+            return partial()
+
+
+def meets_nan(entry: Entry, position: int) -> bool:
+    """Whether what a selection reads from holds NaNs, so that partials further back may be NaN times zero.
+
+    NaNs are quiet: no flag tells of them. So the rest of the sweep is careful then.
+    """
+    parent = entry.parents[position]
+    return parent is not None and parent.primitive.rule is not None and bool(np.any(np.isnan(entry.inputs[position])))
+
+
+def plain(value: Any) -> Any:
+    """The value of a tensor; anything else as it is."""
+    return value._value if value.__class__ is Tensor else value
+
+
+# ---------------------------------------------------------------------- shapes, dtypes, sums
+
+
+def fit(cotangent: Any, value: Any, primitive: Primitive) -> Any:
+    """A cotangent summed, cast and made real until it has the shape and dtype of `value`."""
+    shape = value.shape
+    if cotangent.shape != shape:
+        extra = cotangent.ndim - len(shape)
+        stretched = tuple([axis for axis, length in enumerate(shape, extra)
+                           if length == 1 and extra >= 0 and cotangent.shape[axis] != 1])
+        axes = tuple(range(extra)) + stretched
+        if extra < 0 or cotangent.shape[extra:] != tuple(
+                cotangent.shape[axis] if axis in stretched else length for axis, length in enumerate(shape, extra)):
+            raise ValueError(f"the rule of {primitive.name!r} made a cotangent of shape {cotangent.shape} for an input "
+                             f"of shape {shape}")
+        cotangent = _linear(lambda c: np.sum(c, axis=axes, keepdims=True), cotangent)
+        if cotangent.shape != shape:
+            cotangent = np.reshape(cotangent, shape)
+        if shape == () and cotangent.__class__ is np.ndarray:
+            cotangent = cotangent[()]
+    return _cast(cotangent, value.dtype)
+
+
+def spread(tangent: Any, value: Any, primitive: Primitive) -> Any:
+    """A tangent broadcast and cast to the shape and dtype of `value`."""
+    if tangent.shape != value.shape:
+        try:
+            tangent = np.broadcast_to(tangent, value.shape)
+        except ValueError:
+            raise ValueError(f"the rule of {primitive.name!r} made a tangent of shape {tangent.shape} for an output of "
+                             f"shape {value.shape}") from None
+    return _cast(tangent, value.dtype)
+
+
+def _cast(value: Any, dtype: np.dtype[Any]) -> Any:
+    if value.dtype == dtype:
+        return value
+    if value.dtype.kind == "c" and dtype.kind != "c":
+        value = np.real(value)
+    return value.astype(dtype)
+
+
+def summed(first: Any, second: Any) -> Any:
+    """``first + second``, quietly NaN where they are opposite infinities."""
+    try:
+        return first + second
+    except FloatingPointError:
+        with np.errstate(invalid="ignore"):
+            return first + second
+
+
+def accumulate(cotangents: dict[Entry, Any], entry: Entry, contribution: Any) -> None:
+    """Add to an entry's cotangent, in place where the sweep alone holds its buffer."""
+    previous = cotangents.pop(entry, None)
+    if previous is None:
+        cotangents[entry] = contribution
+    elif (previous.__class__ is np.ndarray and contribution.__class__ is np.ndarray and previous.nbytes >= LARGE
+          and _getrefcount(previous) <= 2 and previous.flags.owndata and previous.flags.writeable):
+        with suppress(FloatingPointError):  # raised when all is added: inf - inf is the NaN it ought to be
+            previous += contribution
+        cotangents[entry] = previous
+    else:
+        cotangents[entry] = summed(previous, contribution)
+
+
+def _references(partial: Any) -> int:
+    return _getrefcount(partial)
+
+
+def _count_fresh() -> int:
+    """How many references an array has inside `pull` when only the rule's result tuple holds it."""
+    partials = (np.empty(1),)
+    partial = partials[0]  # as in `reverse`
+    return _references(partial)
+
+
+_FRESH = _count_fresh()
+
+
+# ---------------------------------------------------------------------- errors
+
+
+def was_freed(entry: Entry) -> RuntimeError:
+    """The error of sweeping over an entry twice."""
+    return RuntimeError(f"this graph was freed by {entry.attrs['freed by']}; pass retain_graph=True there to sweep it "
+                        f"again ({entry!r} recorded at {entry.where})")
+
+
+def wrong_arity(primitive: Primitive, partials: Sequence[Any], parents: Sequence[Any]) -> TypeError:
+    """The error of a rule that does not return one entry per input."""
+    return TypeError(f"the rule of {primitive.name!r} returned {len(partials)} entries for {len(parents)} inputs")
+
+
+def not_differentiable(primitive: Primitive, entry: Entry, position: int) -> NotImplementedError:
+    """The error of a tracked input for which the rule returned None."""
+    names = primitive.argument_names
+    which = f"{names[position]!r}" if position < len(names) else f"number {position}"
+    return NotImplementedError(f"{primitive.name}: no derivative with respect to argument {which} "
+                               f"(shape {np.shape(entry.inputs[position])}), recorded at {entry.where}; use x.detach() "
+                               "there to treat it as a constant")
