@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from catalogue import draw as draw_row
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from tapead import blocks, partials, sweeps, tape, tensor
 from tapead.registry import PRIMITIVES, Primitive
 
 MOST_ELEMENTS = 48
@@ -179,10 +181,10 @@ def inputs(draw: Any, shape: tuple[int, ...]) -> Any:
 
 
 @st.composite
-def programs(draw: Any, most_steps: int = 6) -> Program:
+def programs(draw: Any, most_steps: int = 6, max_side: int = 3) -> Program:
     """A program of a few steps, at a point clear of kinks."""
     count = draw(st.integers(1, 3))
-    shapes = draw(hnp.mutually_broadcastable_shapes(num_shapes=count, max_dims=3, max_side=3, min_side=0)).input_shapes
+    shapes = draw(hnp.mutually_broadcastable_shapes(num_shapes=count, max_dims=3, max_side=max_side, min_side=0)).input_shapes
     start = tuple(draw(inputs(shape)) for shape in shapes)
     values, steps = list(start), []
     for _ in range(draw(st.integers(1, most_steps))):
@@ -235,3 +237,21 @@ def slope(function: Callable[[float], float], widest: float = 0.02) -> tuple[flo
                 best, bar = row[-1], error
         previous = row
     return best, bar
+
+
+# ---------------------------------------------------------------------- paths for large arrays
+
+
+@contextmanager
+def everything_is_large() -> Iterator[None]:
+    """Let what is done for large arrays alone (forgotten values, buffers used again, blocks) be done for all."""
+    thresholds: list[tuple[Any, str, int]] = [
+        (tape, "LARGE", 1), (tensor, "LARGE", 1), (partials, "LARGE", 1), (sweeps, "BLOCKED", 1), (blocks, "_BLOCK", 8)]
+    before = [getattr(module, name) for module, name, _ in thresholds]
+    for module, name, value in thresholds:
+        setattr(module, name, value)
+    try:
+        yield
+    finally:
+        for (module, name, _), value in zip(thresholds, before, strict=True):
+            setattr(module, name, value)

@@ -41,6 +41,8 @@ class Stretch:
     def __init__(self, entry: Entry, waiting: Sequence[tuple[int, Entry]]) -> None:
         self.shape = entry.output.shape
         self.entries: list[Entry] = []
+        if self.shape[0] < 4 * self._rows(entry):
+            return
         heap = [(-entry.index, entry), *waiting]
         heapify(heap)
         seen = {one for _, one in heap}
@@ -55,23 +57,22 @@ class Stretch:
     def _fits(self, entry: Entry) -> bool:
         primitive = entry.primitive
         return (primitive.elementwise and not primitive.masks and entry.inputs is not None
-                and entry.output.shape == self.shape)
+                and entry.output.shape == self.shape and not any(map(np.ndim, entry.attrs.values())))
 
     @property
     def worthwhile(self) -> bool:
-        """Whether there are several entries to sweep and several blocks to sweep them in."""
-        return len(self.entries) > 2 and self.shape[0] >= 4 * self._rows
+        """Whether there are several entries to sweep, and several blocks to sweep them in."""
+        return len(self.entries) > 2
 
-    @property
-    def _rows(self) -> int:
-        row = self.entries[0].output.nbytes // self.shape[0]
+    def _rows(self, entry: Entry) -> int:
+        row = entry.output.nbytes // self.shape[0]
         return max(1, _BLOCK // max(row, 1))
 
     def sweep(self, cotangents: dict[Entry, Any], reverse: Sweep) -> dict[Entry, Any]:
         """Sweep the stretch with `reverse`, taking its seeds out of `cotangents`; what it sends to entries outside."""
         seeds = [(entry, cotangents.pop(entry)) for entry in self.entries if entry in cotangents]
         totals: dict[Entry, Any] = {}
-        rows = self._rows
+        rows = self._rows(self.entries[0])
         for start in range(0, self.shape[0], rows):
             place = slice(start, start + rows)
             copies, outside = self._cut(place)
@@ -87,6 +88,7 @@ class Stretch:
         for original in reversed(self.entries):
             copy = copies[original] = Entry()
             copy.primitive, copy.attrs, copy.index = original.primitive, original.attrs, original.index
+            copy.code, copy.instruction = original.code, original.instruction
             copy.output = self._slice(original.output, place)
             copy.inputs = tuple([self._slice(value, place) for value in original.inputs])
             parents: list[Entry | None] = []

@@ -98,7 +98,7 @@ def steep(view: RealView, column: int, sign: float) -> bool:
         quotients = [(view(view.moved(column, side * step * size)) - view.here) / (side * step * size)
                      for step in (1e-2, 1e-6, 1e-10)]
         growth = [float(np.nanmax(sign * q, initial=-np.inf)) for q in quotients]
-        if growth[0] > 0 and growth[1] > 3 * growth[0] and growth[2] > 3 * growth[1]:
+        if growth[-1] == np.inf or growth[0] > 0 and growth[1] > 3 * growth[0] and growth[2] > 3 * growth[1]:
             return True
     return False
 

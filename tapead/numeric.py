@@ -206,14 +206,16 @@ class RealView:
         """The height of the steps of a staircase, per output; 0 for what is no staircase at any scale looked at."""
         spacing = 1.7 * float(np.min(widths[widths > 0]))
         height = np.zeros(widths.shape)
-        for spacing in spacing * 3.0 ** np.arange(5):
+        for spacing in spacing * 3.0 ** np.arange(10):
             if spacing > WIDE_FLAT * self._reach(direction):
                 break
             grid = np.array([self(self.moved(direction, spacing * place)) for place in range(-7, 8)])
-            # One kink or jump shows in three of the twelve third differences, a second step in more.
-            rough = np.sort(np.abs(np.diff(grid, 3, axis=0)), axis=0)[8]
+            # A jump shows in three of the twelve third differences, a pole in four; stairs in more, and all of a size.
+            ordered = np.sort(np.abs(np.diff(grid, 3, axis=0)), axis=0)
+            rough, roughest = ordered[7], ordered[11]
             smooth = np.median(np.abs(np.diff(grid, 1, axis=0)), axis=0)
-            stairs = (rough > 4 * self.resolution * np.abs(self.here)) & (rough > 0.1 * smooth)
+            stairs = (rough > 4 * self.resolution * np.abs(self.here)) & (rough > 0.1 * smooth) & (
+                roughest < 12 * rough)
             height = np.where(stairs, np.maximum(height, rough), height)
             if np.all(height[widths > 0] > 0):
                 break

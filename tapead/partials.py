@@ -14,12 +14,35 @@ from typing import Any
 import numpy as np
 
 from .registry import Linear, Primitive
-from .tape import LARGE, Entry
+from .tape import LARGE, Dropped, Entry
 from .tensor import Tensor
 
 _getrefcount = sys.getrefcount
 
-# ---------------------------------------------------------------------- one entry of a rule
+
+def _references(array: Any) -> int:
+    return _getrefcount(array)
+
+
+def _count_references() -> tuple[int, int, int]:
+    """What `getrefcount` says of an array that one local variable holds, that was then passed on, that a tuple holds too.
+
+    Measured, because it differs between versions of CPython.
+    """
+    array = np.empty(1)
+    sole, passed = _getrefcount(array), _references(array)
+    partials = (array,)
+    del array
+    partial = partials[0]
+    return sole, passed, _references(partial)
+
+
+SOLE, _PASSED, _FRESH = _count_references()
+
+
+def is_writable(array: Any) -> bool:
+    """Whether an array is plain memory of its own, so that its only holder may write into it."""
+    return array.__class__ is np.ndarray and array.flags.owndata and array.flags.writeable
 
 
 def pull(cotangent: Any, partial: Any, careful: bool) -> Any:
@@ -118,6 +141,17 @@ def _linear(function: Any, value: Any) -> Any:
             return function(value)
 
 
+def added(total: Any, partial: Linear, cotangent: Any, value: Any) -> Any:
+    """`total`, or None for nothing yet, plus what the adjoint makes of `cotangent`; in place where that is safe."""
+    if total is None:
+        total = np.zeros(value.shape, value.dtype)
+    elif _getrefcount(total) > _PASSED or not is_writable(total):
+        total = np.array(total)
+    with suppress(FloatingPointError):  # raised when all is added: inf - inf is the NaN it ought to be
+        partial.add(total, cotangent)  # type: ignore[misc]  # the sweep has asked whether there is one
+    return total
+
+
 def call_lazy(partial: Any) -> Any:
     """What an entry that is a function returns."""
     try:
@@ -132,8 +166,11 @@ def meets_nan(entry: Entry, position: int) -> bool:
 
     NaNs are quiet: no flag tells of them. So the rest of the sweep is careful then.
     """
-    parent = entry.parents[position]
-    return parent is not None and parent.primitive.rule is not None and bool(np.any(np.isnan(entry.inputs[position])))
+    parent, value = entry.parents[position], entry.inputs[position]
+    if isinstance(value, Dropped) and parent is not None:
+        value = parent.output
+    return (parent is not None and parent.primitive.rule is not None and not isinstance(value, Dropped)
+            and bool(np.any(np.isnan(value))))
 
 
 def plain(value: Any) -> Any:
@@ -198,26 +235,12 @@ def accumulate(cotangents: dict[Entry, Any], entry: Entry, contribution: Any) ->
     if previous is None:
         cotangents[entry] = contribution
     elif (previous.__class__ is np.ndarray and contribution.__class__ is np.ndarray and previous.nbytes >= LARGE
-          and _getrefcount(previous) <= 2 and previous.flags.owndata and previous.flags.writeable):
+          and _getrefcount(previous) <= SOLE and is_writable(previous)):
         with suppress(FloatingPointError):  # raised when all is added: inf - inf is the NaN it ought to be
             previous += contribution
         cotangents[entry] = previous
     else:
         cotangents[entry] = summed(previous, contribution)
-
-
-def _references(partial: Any) -> int:
-    return _getrefcount(partial)
-
-
-def _count_fresh() -> int:
-    """How many references an array has inside `pull` when only the rule's result tuple holds it."""
-    partials = (np.empty(1),)
-    partial = partials[0]  # as in `reverse`
-    return _references(partial)
-
-
-_FRESH = _count_fresh()
 
 
 # ---------------------------------------------------------------------- errors

@@ -49,6 +49,12 @@ class Linear:
     adjoint : callable
         Maps a cotangent, of the output's shape, to the cotangent of the input (reverse sweep). With respect to the
         real inner product Re⟨a, b⟩ where values are complex.
+    add : callable, optional
+        ``add(total, cotangent)`` adds to an array what `adjoint` returns, in place. For adjoints that are zero nearly
+        everywhere: a thousand slices of an array then share one buffer.
+    reuse : callable, optional
+        ``reuse(cotangent)`` makes of the cotangent itself what `adjoint` returns, in place. The sweep calls it where it
+        alone holds that array.
 
     Examples
     --------
@@ -59,11 +65,14 @@ class Linear:
     array([2., 1.])
     """
 
-    __slots__ = ("apply", "adjoint")
+    __slots__ = ("apply", "adjoint", "add", "reuse")
 
-    def __init__(self, apply: Callable[[Any], Any], adjoint: Callable[[Any], Any]) -> None:
+    def __init__(self, apply: Callable[[Any], Any], adjoint: Callable[[Any], Any], *,
+                 add: Callable[[Any, Any], None] | None = None, reuse: Callable[[Any], None] | None = None) -> None:
         self.apply = apply
         self.adjoint = adjoint
+        self.add = add
+        self.reuse = reuse
 
 
 class Case(NamedTuple):

@@ -12,15 +12,19 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from heapq import heapify, heappop, heappush, heapreplace
 from operator import attrgetter
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
 
 from .blocks import BLOCKED, Stretch
 from .partials import (
+    SOLE,
+    added,
     accumulate,
     call_lazy,
     fit,
+    is_writable,
     meets_nan,
     not_differentiable,
     plain,
@@ -197,7 +201,24 @@ def reverse(seeds: Iterable[tuple[Entry, Any]], *, record: bool = False, stops: 
                         called = partial = call_lazy(partial)  # noqa: F841 -- the second reference
                     if not careful and primitive.masks and meets_nan(entry, position):
                         careful = True
-                    product = pull(cotangent, partial, careful)
+                    if kind is Linear and partial.add is not None and not record:
+                        if parent is following:
+                            total, arriving = arriving, None
+                            arriving = added(total, partial, cotangent, parent.output)
+                            del total  # references are counted
+                            continue
+                        if parent in cotangents:
+                            total = cotangents.pop(parent)
+                            cotangents[parent] = added(total, partial, cotangent, parent.output)
+                            del total  # as above
+                            continue
+                        product = added(None, partial, cotangent, parent.output)
+                    elif (kind is Linear and partial.reuse is not None and not record and position == len(parents) - 1
+                            and getrefcount(cotangent) <= SOLE and is_writable(cotangent)):
+                        partial.reuse(cotangent)
+                        product = cotangent
+                    else:
+                        product = pull(cotangent, partial, careful)
                     if product is None:
                         if partial is None:
                             raise not_differentiable(primitive, entry, position)

@@ -15,7 +15,11 @@ import sys
 from collections.abc import Iterator
 from contextvars import ContextVar
 from types import CodeType, FrameType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import numpy as np
+
+from .registry import current_overrides
 
 if TYPE_CHECKING:
     from .registry import Primitive
@@ -45,6 +49,21 @@ def user_frame() -> FrameType:
             break
         frame = frame.f_back
     return frame
+
+
+def attribute(entry: Entry, start: int) -> None:
+    """Give the user's line to what a composed function has recorded since `start` by operators within this package."""
+    pending = [entry]
+    seen = set(pending)
+    for one in pending:
+        if one.index > start:
+            if _ours.setdefault(one.code.co_filename, one.code.co_filename.startswith(_PACKAGE)):
+                frame = user_frame()
+                one.code = frame.f_code
+                one.instruction = frame.f_lasti
+            new = [parent for parent in one.parents if parent is not None and parent not in seen]
+            pending += new
+            seen.update(new)
 
 
 #: From this many bytes on, an array is worth the trouble of not keeping it or of using its buffer again.
@@ -126,11 +145,10 @@ class Leaf(Entry):
         return "AccumulateGrad"
 
 
-class Dropped:
+class Dropped(np.lib.mixins.NDArrayOperatorsMixin):
     """What is left of a large array that no rule will look at: its shape and dtype."""
 
     __slots__ = ("shape", "dtype", "ndim", "size", "nbytes")
-    __array_ufunc__ = None
 
     def __init__(self, value: Any) -> None:
         self.shape = value.shape
@@ -147,8 +165,15 @@ class Dropped:
         cut.nbytes = cut.size * self.dtype.itemsize
         return cut
 
+    def __array_ufunc__(self, *_: Any, **__: Any) -> NoReturn:
+        raise RuntimeError(f"a derivative rule reads an array of shape {self.shape} that the tape has let go of: the rule was "
+                           "registered with a reads= that does not name it, or is an override that was not in force "
+                           "when the array was recorded")
+
+    __array__ = __getitem__ = __array_ufunc__
+
     def __repr__(self) -> str:
-        return f"<dropped array of shape {self.shape}: the rule's `reads=` does not name it>"
+        return f"<dropped array of shape {self.shape}>"
 
 
 def let_go(entry: Entry) -> None:
@@ -157,7 +182,7 @@ def let_go(entry: Entry) -> None:
     Constants stay: they cannot be computed again by replaying the tape.
     """
     reads = entry.primitive.reads
-    if reads == "all":
+    if reads == "all" or entry.primitive.name in current_overrides():  # another rule may read something else
         return
     if reads != "output" and entry.output.nbytes >= LARGE:
         entry.output = Dropped(entry.output)

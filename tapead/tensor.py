@@ -12,7 +12,7 @@ import numpy as np
 
 from . import ops as _ops  # registers the primitives that the operators below stand for
 from .registry import FUNCTIONS, PRIMITIVES, UFUNCS, Primitive
-from .tape import LARGE, Entry, Leaf, current_scope, let_go, next_index, record, recording_scope, start_scope
+from .tape import LARGE, Dropped, Entry, Leaf, attribute, current_scope, let_go, next_index, record, recording_scope, start_scope
 
 if TYPE_CHECKING:
     from .hints import Operand
@@ -37,11 +37,14 @@ class Tensor:
         The gradient that ``backward`` has accumulated (leaves only).
     """
 
-    __slots__ = ("_value", "_entry", "_grad", "__weakref__")
+    __slots__ = ("_value", "_entry", "_grad", "_source", "_dependents", "__weakref__")
 
     _value: Any
     _entry: Entry | None
     _grad: Tensor | None
+    # Set only where there is something to say: a slot that is never set costs nothing.
+    _source: tuple[Tensor, Primitive, dict[str, Any]]
+    _dependents: list[weakref.ref[Tensor]]
 
     # Tells the operators of other array types that ours are to be asked.
     __array_priority__ = 1000.0
@@ -147,6 +150,16 @@ class Tensor:
     def imag(self) -> Tensor:
         """The imaginary part."""
         return np.imag(self)  # type: ignore[call-overload, no-any-return]  # as for T
+
+    @property
+    def _view(self) -> tuple[Tensor, Primitive, dict[str, Any]] | None:
+        """Of which tensor this one is a view, and by which primitive; None where it has memory of its own."""
+        return getattr(self, "_source", None)
+
+    @property
+    def _views(self) -> list[weakref.ref[Tensor]] | None:
+        """All views of this tensor's memory that were ever made."""
+        return getattr(self, "_dependents", None)
 
     # ------------------------------------------------------------------ leaving the tape
 
@@ -261,7 +274,11 @@ class Tensor:
             name = f"{function.__module__}.{function.__name__}"
             raise NotImplementedError(f"{name} has no derivative here; use x.detach() to leave the tape on purpose, or "
                                       "make it a primitive with @tapead.primitive")
-        return handler(*args, **kwargs)
+        start = next_index()
+        result = handler(*args, **kwargs)
+        if result.__class__ is Tensor and result._entry is not None:
+            attribute(result._entry, start)
+        return result
 
     @staticmethod
     def __tapead_primitive__(primitive: Primitive, inputs: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
@@ -295,11 +312,11 @@ class Tensor:
         return (self[position] for position in range(self.shape[0]))
 
     def __getitem__(self, key: Any) -> Any:
-        return _ops.getitem(self, key)
-
-    def __setitem__(self, key: Any, value: Any) -> NoReturn:
-        raise NotImplementedError("x[...] = v on a tensor: assignment is not covered; use np.where, np.concatenate or "
-                                  "tapead.array to build the result")
+        result = _ops.getitem(self, key)
+        if result.__class__ is Tensor and result._entry is not None and result._value.__class__ is not np.ndarray:
+            # For one element the shape will do. Holding on to the array would make every later write copy it.
+            result._entry.inputs = (Dropped(self._value),)
+        return result
 
     def __contains__(self, value: Any) -> bool:
         return bool(np.any(self._value == (value.data if isinstance(value, Tensor) else value)))
@@ -412,15 +429,38 @@ def apply(primitive: Primitive, inputs: tuple[Any, ...], attrs: dict[str, Any]) 
     if not isinstance(output, (np.ndarray, np.generic)):
         output = np.asarray(output)[()]
     parents = tuple([value._entry if isinstance(value, Tensor) else None for value in inputs])
+    scope = None
     if not primitive.differentiable or parents.count(None) == len(parents) or output.dtype.kind not in "fc":
-        return _untracked(output)
-    scope = recording_scope()
-    if scope is None:
-        return _wrap(output, None)
-    if primitive.rule is None:
-        raise NotImplementedError(f"primitive {primitive.name!r} has no derivative rule; register one with "
-                                  f"@tapead.RegisterGradient({primitive.name!r})")
-    return _wrap(output, record(primitive, values, parents, output, attrs, scope))
+        result = _untracked(output)
+    else:
+        scope = recording_scope()
+        result = _wrap(output, None)
+    if scope is not None:
+        if primitive.rule is None:
+            raise NotImplementedError(f"primitive {primitive.name!r} has no derivative rule; register one with "
+                                      f"@tapead.RegisterGradient({primitive.name!r})")
+        result._entry = record(primitive, values, parents, output, attrs, scope)
+    if output.__class__ is np.ndarray and output.base is not None and result.__class__ is Tensor:
+        _link_view(result, inputs, primitive, attrs)
+    return result
+
+
+def _link_view(result: Tensor, inputs: tuple[Any, ...], primitive: Primitive, attrs: dict[str, Any]) -> None:
+    """Remember of which input a result is a view, so that writing into one is seen in the other."""
+    owner = result._value.base
+    for source in inputs:
+        if isinstance(source, Tensor) and (source._value is owner or getattr(source._value, "base", None) is owner):
+            result._source = (source, primitive, attrs)
+            root = source
+            while root._view is not None:
+                root = root._view[0]
+            dependents = root._views
+            if dependents is None:
+                dependents = root._dependents = []
+            elif len(dependents) % 64 == 63:
+                dependents[:] = [reference for reference in dependents if reference() is not None]
+            dependents.append(weakref.ref(result))
+            return
 
 
 def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:

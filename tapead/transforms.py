@@ -58,8 +58,10 @@ class Recording:
                 values = [value.copy("K") if isinstance(value, np.ndarray) else value for value in values]
             self.inputs = [watch(value if around.enabled else _plain(value)) for value in values]
             replaced = list(args)
-            for position, stand_in in zip(positions, rebuild(self.inputs), strict=True):
-                replaced[position] = stand_in
+            # Handles of their own: the function may write into what it is given.
+            handles = rebuild([_wrap(stand_in._value, stand_in._entry) for stand_in in self.inputs])
+            for position, handle in zip(positions, handles, strict=True):
+                replaced[position] = handle
             result = function(*replaced, **kwargs)
         finally:
             reset_current_scope(token)

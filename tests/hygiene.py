@@ -62,7 +62,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     yield
     if call.when == "call":
         item.stash[_OUTCOME] = call.excinfo is None
-        counts = re.findall(r"(\d+) passing examples", getattr(item, "hypothesis_statistics", ""))
+        counts = re.findall(r"(\d+) passing", getattr(item, "hypothesis_statistics", ""))
         item.config.stash[_EXAMPLES] = item.config.stash.get(_EXAMPLES, 0) + sum(map(int, counts))
 
 

@@ -256,3 +256,30 @@ def test_float32_stays_float32():
         _, tangent = ta.jvp(function, (a, b), (a, b))
         assert out.dtype == tangent.dtype == np.float32
         assert all(part.dtype == np.float32 for part in pull(np.ones_like(out)))
+
+
+@pytest.mark.parametrize("call", [np.matmul, np.vecdot, np.inner, np.kron, lambda a, b: np.einsum("ij,kj->ik", a, b),
+                                  lambda a, b: np.einsum("ij,ij->i", a, a) + np.einsum("ii->i", b)],
+                         ids=["matmul", "vecdot", "inner", "kron", "einsum", "einsums"])
+def test_operands_so_large_that_the_tape_drops_what_no_rule_reads(call):
+    a, b = numbers(1, (72, 72)), numbers(2, (72, 72))
+    if call is np.kron:
+        b = b[:2, :2]
+    for function, point in [(call, (a, b)), (lambda a: call(a, b), (a,)), (lambda b: call(a, b), (b,))]:
+        directions = tuple(numbers(5, x.shape) for x in point)
+        out, tangent = ta.jvp(function, point, directions)
+        weights = numbers(6, out.shape)
+
+        def loss(*inputs, function=function, weights=weights):
+            return np.sum(function(*inputs) ** 2 * weights)
+
+        gradients = ta.grad(loss, tuple(range(len(point))))(*point)
+        total = sum(inner(g, v) for g, v in zip(gradients, directions, strict=True))
+        np.testing.assert_allclose(total, inner(2 * out * weights, tangent), rtol=1e-9)
+        products = ta.hvp(loss, point, directions)
+        curvature = sum(inner(p, v) for p, v in zip(products, directions, strict=True))
+
+        def along(t, point=point, directions=directions, loss=loss):
+            return loss(*(x + t * v for x, v in zip(point, directions, strict=True)))
+
+        np.testing.assert_allclose(curvature, ta.grad(ta.grad(along))(0.0), rtol=1e-9)

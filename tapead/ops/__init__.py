@@ -4,9 +4,32 @@ Importing this package fills the registry. Nothing in here knows of tensors: rul
 NumPy's protocols (and a primitive's own ``__tapead_primitive__``) choose the meaning.
 """
 
-from . import arithmetic, cumulative, diagonals, elementwise, joining, nan, padding, plain, products, reductions, selection, sequences, shaping, sinc_and_i0, spacing, sorting, statistics
+from . import (
+    arithmetic,
+    assignment,
+    cumulative,
+    diagonals,
+    elementwise,
+    joining,
+    nan,
+    padding,
+    plain,
+    products,
+    reductions,
+    selection,
+    sequences,
+    shaping,
+    sinc_and_i0,
+    sorting,
+    spacing,
+    statistics,
+)
 from .calls import call_ufunc
 from .indexing import getitem
 from .methods import METHODS
 
-__all__ = ["METHODS", "arithmetic", "call_ufunc", "elementwise", "getitem", "plain", "products", "reductions", "selection", "shaping", "sorting"]
+__all__ = [
+    "METHODS", "call_ufunc", "getitem", "arithmetic", "assignment", "cumulative", "diagonals", "elementwise",
+    "joining", "nan", "padding", "plain", "products", "reductions", "selection", "sequences", "shaping",
+    "sinc_and_i0", "sorting", "spacing", "statistics",
+]

@@ -125,19 +125,23 @@ def _power_in_base(power: Callable[..., Any], x: Any, y: Any) -> Any:
     """y x^(y-1), and 0 for y = 0 at x = 0"""
     if y.__class__ is int or y.__class__ is float:
         return 2 * x if y == 2 else y * power(x, y - 1) if y != 0 else 0
-    exponent = y - 1.0
+    exponent = _floating(y) - 1
     undefined = (y == 0) & (x == 0)
     return y * power(x, np.where(undefined, 0, exponent) if holds_anywhere(undefined) else exponent)
 
 
 def _power_in_exponent(x: Any, y: Any, power: Any) -> Any:
     """x^y log(x); at x = 0 it is 0 for y > 0 and -inf for y <= 0"""
-    if getattr(getattr(x, "dtype", None), "kind", "f") in "iub":
-        x = x * 1.0  # the logarithm of a small integer type is a float of few digits
+    x = _floating(x)
     zero = x == 0
     if not holds_anywhere(zero):
         return power * np.log(x)
     return np.where(zero, np.where(y > 0, 0.0, -np.inf), power * np.log(np.where(zero, 1, x)))
+
+
+def _floating(x: Any) -> Any:
+    """x, in double precision where it holds integers: small ones have logarithms of few digits, unsigned ones no -1"""
+    return x * 1.0 if getattr(getattr(x, "dtype", None), "kind", "f") in "iub" else x
 
 
 @RegisterGradient("sqrt", reads="output")

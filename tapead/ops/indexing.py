@@ -34,7 +34,7 @@ _FIXED = frozenset([int, slice, type(None), type(...)])
 def _scatter(g: Any, shape: tuple[int, ...], key: Any) -> Any:
     """Zeros of `shape` with `g` added at `key`, as often as an element is named there."""
     result = np.zeros(shape, g.dtype)
-    if _names_each_once(key):
+    if names_each_once(key):
         result[key] = g
     elif result.ndim == 1 or 8 * g.size < result.size:
         np.add.at(result, key, g)
@@ -44,7 +44,15 @@ def _scatter(g: Any, shape: tuple[int, ...], key: Any) -> Any:
     return result[()]
 
 
-def _names_each_once(key: Any) -> bool:
+def add_at(total: Any, key: Any, g: Any) -> None:
+    """Add `g` to an array at `key`, as often as an element is named there."""
+    if names_each_once(key):
+        total[key] += g
+    else:
+        np.add.at(total, key, g)
+
+
+def names_each_once(key: Any) -> bool:
     """Whether a key names no element twice, so that assigning will do for adding."""
     parts = key if key.__class__ is tuple else (key,)
     return all(part.__class__ in _FIXED or part.dtype == bool or part.ndim == 0 for part in parts)
@@ -55,7 +63,8 @@ def _getitem(op: Any) -> Any:
     """d x[k] = dx[k]; the adjoint adds into zeros"""
     key = op.attrs["key"]
     shape = op.inputs[0].shape
-    return Linear(lambda t: _GETITEM(t, key=key), lambda g: _SCATTER(g, shape=shape, key=key))
+    return Linear(lambda t: _GETITEM(t, key=key), lambda g: _SCATTER(g, shape=shape, key=key),
+                  add=lambda total, g: add_at(total, key, g))
 
 
 @RegisterGradient("scatter")

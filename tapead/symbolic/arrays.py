@@ -226,8 +226,11 @@ def elementwise(algebra: Algebra, primitive: Primitive, inputs: tuple[Any, ...],
     dtype = _result_dtype(primitive, tuple(operand.dtype for operand in operands), attrs)
     if dtype != _BOOL or primitive.name in ("equal", "not_equal"):
         operands = [operand.astype(float) if operand.dtype == _BOOL else operand for operand in operands]
+    if primitive.name == "absolute" and operands[0].dtype == _COMPLEX:  # a formula in real parts can be differentiated
+        return np.sqrt(np.square(operands[0].real) + np.square(operands[0].imag))
     function = algebra.function(primitive, attrs, is_complex=dtype.kind == "c")
-    results = _boxed(np.frompyfunc(function, len(operands), 1)(*(operand.elements for operand in operands)))
+    with np.errstate(all="ignore"):  # special values are asked of NumPy on the way, and its flags would be seen here
+        results = _boxed(np.frompyfunc(function, len(operands), 1)(*(operand.elements for operand in operands)))
     if dtype == _BOOL:
         return _conditions(algebra, results)
     return DuckArray(algebra, results, dtype)

@@ -197,6 +197,17 @@ def _pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = Non
     return adjoint @ np.linalg.inv(a @ adjoint)
 
 
+@means(np.linalg.lstsq)
+def _lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
+    """Of a matrix of full rank"""
+    algebra = algebra_of(a, b)
+    a, b = wrap(algebra, a), wrap(algebra, b)
+    solution = np.matmul(np.linalg.pinv(a), b)
+    overdetermined = a.shape[0] > a.shape[1]
+    residuals = np.atleast_1d(np.sum(np.square(np.abs(b - np.matmul(a, solution))), axis=0)) if overdetermined else []
+    return solution, residuals, min(a.shape), None
+
+
 @means(np.linalg.norm)
 def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     matrix = x.ndim == 2 if axis is None else isinstance(axis, tuple) and len(axis) == 2

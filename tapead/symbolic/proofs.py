@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import sympy
 
-from ..registry import PRIMITIVES, Primitive, lookup
+from ..registry import PRIMITIVES, Linear, Primitive, current_overrides, lookup, override_gradient
 from ..sweeps import forward, reverse
 from ..tape import Entry, Leaf, Scope
 from ..tape import record as record_entry
@@ -25,7 +25,7 @@ from .arrays import DuckArray, interpret, wrap
 from .formulas import differentiate
 from .vanishing import DIGITS, numbers_of, regions, sample, separate, settled, splits_of, vanishes
 
-__all__ = ["Proof", "prove", "prove_all", "run_rule"]
+__all__ = ["Proof", "prove", "prove_all", "rule_of", "run_rule"]
 
 PROVED, REFUTED, UNDECIDED = "PROVED", "REFUTED", "UNDECIDED"
 _POINTS = 24
@@ -151,13 +151,34 @@ def run_rule(primitive: Primitive, inputs: Sequence[DuckArray], output: DuckArra
     parents = tuple([leaf if place == position else None for place in range(len(inputs))])
     entry = record_entry(primitive, tuple(inputs), parents, output, dict(attrs), scope, Entry)
     algebra = output.algebra
-    try:
-        pushed = forward([entry], {leaf: tangent}).get(entry)
-    except NotImplementedError:
-        return None
-    pulled = reverse([(entry, cotangent)]).get(leaf)
+    with override_gradient({primitive.name: _without_buffers(rule_of(primitive))}):
+        try:
+            pushed = forward([entry], {leaf: tangent}).get(entry)
+        except NotImplementedError:
+            return None
+        pulled = reverse([(entry, cotangent)]).get(leaf)
     return (wrap(algebra, np.zeros(output.shape) if pushed is None else pushed),
             wrap(algebra, np.zeros(inputs[position].shape) if pulled is None else pulled))
+
+
+def rule_of(primitive: Primitive) -> Any:
+    """The rule in force."""
+    return current_overrides().get(primitive.name, primitive.rule)
+
+
+def _without_buffers(rule: Any) -> Any:
+    """A rule whose linear maps do not write into arrays, which cannot hold symbols; `structures` checks what they write."""
+
+    def pure(partial: Any) -> Any:
+        if isinstance(partial, Linear):
+            return Linear(partial.apply, partial.adjoint)
+        return (lambda: pure(partial())) if callable(partial) else partial
+
+    def plain(op: Any) -> Any:
+        partials = rule(op)
+        return tuple(map(pure, partials)) if isinstance(partials, (tuple, list)) else pure(partials)
+
+    return plain
 
 
 _INPUT = PRIMITIVES.get("input") or Primitive("input", lambda x: x)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import sympy
 
-from ..registry import Case, Primitive
+from ..registry import Case, Linear, Primitive
 from .algebras import Exact, Precise, Unavailable
 from .arrays import DuckArray, interpret, wrap
 from .constants import recognise
-from .proofs import PROVED, REFUTED, UNDECIDED, Proof, run_rule
+from .proofs import PROVED, REFUTED, UNDECIDED, Proof, rule_of, run_rule
 from .vanishing import DIGITS, numbers_of, separate, vanishes
 
 __all__ = ["check_numerically", "prove_structure"]
@@ -43,6 +44,9 @@ def prove_structure(primitive: Primitive, deadline: float) -> Proof:
             continue
         try:
             status, points, detail = _case(primitive, case, values, min(deadline, time.monotonic() + _CASE_SECONDS))
+            odd = _odd_buffers(primitive, values, case.attrs) if status != REFUTED else None
+            if odd is not None:
+                status, detail = REFUTED, ({}, odd)
         except Exception as error:  # whatever a rule or kernel does on symbols, that is a reason not to decide
             status, points, detail = UNDECIDED, 0, str(error) or type(error).__name__
         if status == REFUTED:
@@ -174,6 +178,29 @@ def _case(primitive: Primitive, case: Case, values: tuple[Any, ...], deadline: f
 
 def _is_variable(value: Any) -> bool:
     return np.asarray(value).dtype.kind in "fc" and bool(np.all(np.isfinite(value)))
+
+
+def _odd_buffers(primitive: Primitive, values: tuple[Any, ...], attrs: Mapping[str, Any]) -> str | None:
+    """A sentence on an adjoint that does not write what it returns, in floating point; None where all do."""
+    output = np.asarray(primitive.kernel(*values, **attrs))[()]
+    partials = rule_of(primitive)(SimpleNamespace(inputs=values, output=output, attrs=attrs))
+    cotangent = np.asarray(_direction(wrap(Precise(), output), 99))
+    for position, partial in enumerate(partials if isinstance(partials, (tuple, list)) else [partials]):
+        entry = partial() if callable(partial) else partial
+        if not isinstance(entry, Linear):
+            continue
+        expected = entry.adjoint(cotangent[()])
+        if entry.add is not None:
+            total = np.zeros(np.shape(values[position]), cotangent.dtype)
+            entry.add(total, cotangent[()])
+            if not np.allclose(total, expected, rtol=1e-12, atol=1e-12):
+                return f"reverse in input {position}: add(total, g) does not add what adjoint(g) returns"
+        if entry.reuse is not None:
+            written = cotangent.copy()
+            entry.reuse(written)
+            if not np.allclose(written, expected, rtol=1e-12, atol=1e-12):
+                return f"reverse in input {position}: reuse(g) does not make of g what adjoint(g) returns"
+    return None
 
 
 def _operand_names(count: int) -> list[str]:
