@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
+from unittest import mock
 
 import numpy as np
 from catalogue import cases, kink_distance
@@ -13,7 +15,6 @@ from catalogue import draw as draw_row
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tapead import blocks, partials, sweeps, tape, tensor
 from tapead.registry import PRIMITIVES, Primitive
 
 MOST_ELEMENTS = 48
@@ -245,13 +246,9 @@ def slope(function: Callable[[float], float], widest: float = 0.02) -> tuple[flo
 @contextmanager
 def everything_is_large() -> Iterator[None]:
     """Let what is done for large arrays alone (forgotten values, buffers used again, blocks) be done for all."""
-    thresholds: list[tuple[Any, str, int]] = [
-        (tape, "LARGE", 1), (tensor, "LARGE", 1), (partials, "LARGE", 1), (sweeps, "BLOCKED", 1), (blocks, "_BLOCK", 8)]
-    before = [getattr(module, name) for module, name, _ in thresholds]
-    for module, name, value in thresholds:
-        setattr(module, name, value)
-    try:
+    thresholds = [("tape", "LARGE", 1), ("tensor", "LARGE", 1), ("partials", "LARGE", 1), ("sweeps", "BLOCKED", 32),
+                  ("blocks", "_BLOCK", 8)]
+    with ExitStack() as stack:
+        for module, name, value in thresholds:
+            stack.enter_context(mock.patch.object(import_module(f"tapead.{module}"), name, value))
         yield
-    finally:
-        for (module, name, _), value in zip(thresholds, before, strict=True):
-            setattr(module, name, value)

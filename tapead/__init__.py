@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from . import creation as _creation  # np.zeros_like(tensor) and its kin
 from . import inplace as _inplace  # gives tensors the operators that write
 from .backward import gradients
 from .functions import (

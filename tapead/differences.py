@@ -237,9 +237,10 @@ def break_width(samples: Samples) -> tuple[Array, Array]:
         rough[1:] = np.fmax(rough[1:], bend)
         floor = 4 * samples.resolution * np.abs(samples.here) + 5e-324
         below = np.maximum.accumulate(np.nan_to_num(rough)[::-1], axis=0)[::-1]
-        # Smooth functions grow less than tenfold (even part) or thirtyfold (odd part) from one step to the next.
+        # Smooth functions grow with the square (even part) or cube (odd part) of the step; noise varies.
         breaks = np.zeros(rough.shape, bool)
-        breaks[:-1] = rough[:-1] > 60 * np.maximum(below[1:], floor)
+        growth = 2.2 * (samples.steps[:-3] / samples.steps[1:-2]) ** 3
+        breaks[:-3] = rough[:-3] > growth * np.maximum(below[1:-2], floor)
         columns = np.arange(breaks.shape[1])
         below_break = np.minimum(len(breaks) - np.argmax(breaks[::-1], axis=0), len(breaks) - 1)
         widths = np.where(np.any(breaks, axis=0), samples.steps[below_break, columns], 0.0)

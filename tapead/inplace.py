@@ -42,6 +42,9 @@ def assign(target: Tensor, key: Any, value: Any) -> None:
     key = tuple(map(settled_key, key)) if key.__class__ is tuple else settled_key(key)
     if _contains_tensor(value):
         value = array(value)
+    if key is ... and target.ndim:
+        replace(target, np.copy(np.broadcast_to(value, target.shape)), "x[...] = v")
+        return
     _write(target, key, value, "x[...] = v")
 
 
@@ -228,6 +231,16 @@ def _sort(self: Tensor, axis: int = -1, kind: Any = None, order: Any = None, *, 
     replace(self, np.sort(self, axis=axis, kind=kind, order=order, stable=stable), "x.sort()")  # type: ignore[call-overload]  # NumPy's stubs know arrays only
 
 
+def _partition(self: Tensor, kth: Any, axis: int = -1, kind: Any = "introselect", order: Any = None) -> None:
+    """Partition in place."""
+    replace(self, np.partition(self, kth, axis=axis, kind=kind, order=order), "x.partition()")  # type: ignore[call-overload]  # as above
+
+
+def _put(self: Tensor, indices: Any, values: Any, mode: str = "raise") -> None:
+    """``np.put`` of this tensor."""
+    np.put(self, indices, values, mode=mode)  # type: ignore[call-overload]  # as above
+
+
 def install() -> None:
     """Give Tensor the operators and methods that write."""
     for name, symbol, ufunc in [("iadd", "+", np.add), ("isub", "-", np.subtract), ("imul", "*", np.multiply),
@@ -237,6 +250,8 @@ def install() -> None:
     Tensor.__setitem__ = assign  # type: ignore[attr-defined]  # as those above
     Tensor.fill = _fill  # type: ignore[attr-defined]  # as NumPy's
     Tensor.sort = _sort  # type: ignore[attr-defined]  # as NumPy's
+    Tensor.partition = _partition  # type: ignore[attr-defined]  # as NumPy's
+    Tensor.put = _put  # type: ignore[attr-defined]  # as NumPy's
 
 
 install()

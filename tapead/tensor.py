@@ -274,6 +274,10 @@ class Tensor:
             name = f"{function.__module__}.{function.__name__}"
             raise NotImplementedError(f"{name} has no derivative here; use x.detach() to leave the tape on purpose, or "
                                       "make it a primitive with @tapead.primitive")
+        out = kwargs.get("out")
+        if isinstance(out, Tensor):
+            out[...] = function(*args, **{**kwargs, "out": None})
+            return out
         start = next_index()
         result = handler(*args, **kwargs)
         if result.__class__ is Tensor and result._entry is not None:

@@ -246,12 +246,10 @@ ERRORS = {
     "windows of no axis": (lambda: np.lib.stride_tricks.sliding_window_view(X, 2), ValueError, "for each of 2 axes"),
     "windows written": (lambda: np.lib.stride_tricks.sliding_window_view(V, 2, writeable=True), NotImplementedError,
                         "copies"),
-    "copyto": (lambda: np.copyto(V, 1.0), NotImplementedError, r"np\.where"),
-    "copyto array": (lambda: np.copyto(np.ones(5), V), NotImplementedError, r"np\.where"),
-    "put": (lambda: np.put(V, 0, 1.0), NotImplementedError, r"np\.where"),
-    "place": (lambda: np.place(V, [True], [1.0]), NotImplementedError, r"np\.where"),
-    "putmask": (lambda: np.putmask(V, [True], [1.0]), NotImplementedError, r"np\.where"),
-    "put_along_axis": (lambda: np.put_along_axis(V, np.array([0]), 1.0, 0), NotImplementedError, r"np\.where"),
+    "copyto array": (lambda: np.copyto(np.ones(5), V), TypeError, "lose their graph"),
+    "put mode": (lambda: np.put(V * 1.0, 0, 1.0, mode="loop"), ValueError, "mode"),
+    "put leaf": (lambda: np.put(V, 0, 1.0), RuntimeError, "leaf"),
+    "place leaf": (lambda: np.place(V, V.data == V.data, [1.0]), RuntimeError, "leaf"),
 }
 
 

@@ -490,3 +490,149 @@ def test_a_tangent_that_reaches_only_some_operands_is_spread():
     assert ta.jvp(lambda x: np.broadcast_to(x, (2, 2)), (1.0,), (5.0,))[1].tolist() == [[5.0, 5.0]] * 2
     out = ta.jvp(lambda x, y: (x + y, x), (np.ones(2), np.ones((3, 1))), (np.ones(2), np.zeros((3, 1))))[1]
     assert out[0].shape == (3, 2) and set(out[0].ravel()) == {1.0}
+
+
+# ---------------------------------------------------------------------- large arrays: forgotten values, blocks
+
+#: More than a mebibyte, from which on a sweep works in blocks.
+BLOCKS = 200_000
+
+
+def test_a_large_array_is_swept_as_a_small_one():
+    def f(x, y):
+        z = np.exp(np.sin(x) * y) / (1 + x * x)
+        return np.sum(z * z + np.where(x > 0.5, z, x) + np.maximum(z, y) + z * 2.0) + np.sum(z[::2])
+
+    x, y = np.linspace(0, 1, 8), np.linspace(1.5, 2.5, 8)
+    expected = ta.grad(f, (0, 1))(x, y)
+    for found, right in zip(ta.grad(f, (0, 1))(np.tile(x, BLOCKS), np.tile(y, BLOCKS)), expected, strict=True):
+        np.testing.assert_allclose(found, np.tile(right, BLOCKS), rtol=1e-13)
+
+
+@pytest.mark.parametrize("shape, other", [
+    ((BLOCKS,), ()), ((BLOCKS,), (1,)), ((BLOCKS, 2), (2,)), ((BLOCKS, 2), (BLOCKS, 1)), ((BLOCKS, 1), (1, 2)),
+    ((BLOCKS, 2), (1, 1)), ((400, 400), (400,)), ((400, 400), (400, 1)), ((2, BLOCKS), (BLOCKS,)), ((1, BLOCKS), (3, 1))])
+def test_blocks_and_broadcasting(shape, other):
+    x, y = np.linspace(0, 1, int(np.prod(shape))).reshape(shape), np.linspace(1, 2, int(np.prod(other))).reshape(other)
+
+    def f(x, y):
+        return np.sum(np.sin(np.tanh(x * y) + y * 1.5) * np.cos(x))
+
+    inner = np.tanh(x * y) + y * 1.5
+    slope = np.cos(inner) * np.cos(x)
+    by_x = slope * (1 - np.tanh(x * y) ** 2) * y - np.sin(inner) * np.sin(x)
+    by_y = slope * ((1 - np.tanh(x * y) ** 2) * x + 1.5)
+    for found, full, like in zip(ta.grad(f, (0, 1))(x, y), (by_x, by_y), (x, y), strict=True):
+        lead = full.ndim - like.ndim
+        expected = full.sum(axis=tuple(range(lead)))
+        stretched = tuple(axis for axis, length in enumerate(like.shape) if length == 1)
+        np.testing.assert_allclose(found, expected.sum(axis=stretched, keepdims=True).reshape(like.shape), rtol=1e-9)
+
+
+def test_large_arrays_with_infinite_partials_and_chosen_branches():
+    x = np.tile([-1.0, 0.0, 4.0], BLOCKS)
+    with np.errstate(all="ignore"):
+        gradient = ta.grad(lambda x: np.sum(np.where(x > 0, np.sin(np.sqrt(x) * 2.0) / x, np.exp(x) * 3.0)))(x)
+    expected = [3 / np.e, 3.0, (np.cos(4.0) / 2) / 4 - np.sin(4.0) / 16]
+    np.testing.assert_allclose(gradient, np.tile(expected, BLOCKS), rtol=1e-14)
+
+
+def test_attributes_that_are_arrays_do_not_go_into_blocks(scratch):
+    mine = ta.primitive("mine", elementwise=True)(lambda x, weights=1.0: x * weights)
+    ta.RegisterGradient("mine")(lambda op: op.attrs["weights"])
+    weights = np.linspace(1, 2, BLOCKS)
+    gradient = ta.grad(lambda x: np.sum(np.sin(mine(np.sin(x * 2.0), weights=weights))))(np.zeros(BLOCKS))
+    np.testing.assert_allclose(gradient, 2 * weights)
+
+
+def test_errors_in_blocks_name_the_line(scratch):
+    mine = ta.primitive("mine", elementwise=True)(lambda x, y: x * y)
+    ta.RegisterGradient("mine")(lambda op: (op.inputs[1], None))
+    with pytest.raises(NotImplementedError, match=r"mine: .*argument 'y'.*recorded at test_sweeps\.py:\d+"):
+        ta.grad(lambda y: np.sum(np.sin(mine(1.0, np.sin(y)))))(np.zeros(BLOCKS))
+
+
+@pytest.mark.parametrize("count", [3, LARGE, BLOCKS])
+def test_overrides_may_read_what_the_rule_does_not(count):
+    with ta.override_gradient({"sin": lambda op: np.sqrt(1 - op.output**2), "exp": lambda op: np.exp(op.inputs[0])}):
+        x = np.full(count, 0.3)
+        np.testing.assert_allclose(ta.grad(lambda x: np.sum(np.sin(x)))(x), np.cos(x))
+        np.testing.assert_allclose(ta.grad(lambda x: np.sum(np.exp(np.sin(x) * 2.0)))(x), 2 * np.cos(x) * np.exp(2 * np.sin(x)))
+
+
+def test_reading_what_was_let_go_of_says_so(scratch):
+    x = np.full(LARGE, 0.3)
+    _, pull = ta.vjp(np.sin, x)
+    for rule in (lambda op: op.output**2, lambda op: np.sqrt(op.output), lambda op: 1 - op.output,
+                 lambda op: np.ones(LARGE) * op.output, lambda op: op.output[0], lambda op: np.asarray(op.output)):
+        with ta.override_gradient({"sin": rule}), pytest.raises(RuntimeError, match=r"the tape has let go of.*reads="):
+            pull(x)
+    np.testing.assert_allclose(pull(x)[0], 0.3 * np.cos(0.3))
+    mine = ta.primitive("mine")(lambda x: x**3)
+    ta.RegisterGradient("mine", reads="output")(lambda op: 3 * op.inputs[0] ** 2)
+    with pytest.raises(RuntimeError, match="reads="):
+        ta.vjp(mine, x)[1](x)
+    with pytest.raises(ValueError, match="reads must be one of 'all', 'inputs'"):
+        ta.RegisterGradient("mine", reads="input")
+
+
+@pytest.mark.parametrize("reads, rule", [
+    ("all", lambda op: 3 * op.output / op.inputs[0]), ("inputs", lambda op: 3 * op.inputs[0] ** 2),
+    ("output", lambda op: 3 * op.output ** (2 / 3)), ("nothing", lambda op: 3.0)])
+def test_each_way_of_reading(reads, rule, scratch):
+    mine = ta.primitive("mine")(lambda x: x**3)
+    ta.RegisterGradient("mine", reads=reads)(rule)
+    for count in (1, LARGE, BLOCKS):
+        (gradient,) = ta.vjp(mine, np.ones(count))[1](np.ones(count))
+        np.testing.assert_allclose(gradient, np.full(count, 3.0))
+
+
+def test_long_chains_of_arrays_that_do_not_divide_into_blocks_cost_no_more(scratch):
+    from tapead.blocks import Stretch
+    fits = []
+    original = Stretch._fits
+    Stretch._fits = lambda self, entry: (fits.append(1), original(self, entry))[1]
+    try:
+        y = x = ta.tensor(np.ones((2, BLOCKS)), requires_grad=True)
+        for _ in range(50):
+            y = y * 1.5
+        y.sum().backward()
+    finally:
+        Stretch._fits = original
+    assert len(fits) <= 60
+    assert x.grad.data[0, 0] == 1.5**50
+
+
+def doubled_in_place(g):
+    g *= 2
+
+
+LINEARS = {
+    "plain": lambda: ta.Linear(lambda t: 2 * t, lambda g: 2 * g),
+    "reuse": lambda: ta.Linear(lambda t: 2 * t, lambda g: 2 * g, reuse=doubled_in_place),
+    "add": lambda: ta.Linear(lambda t: 2 * t, lambda g: 2 * g, add=lambda total, g: np.add(total, 2 * g, out=total)),
+}
+
+
+@pytest.mark.parametrize("kind", LINEARS)
+@pytest.mark.parametrize("f, slope", [
+    (lambda m, x: m(x), 2), (lambda m, x: m(m(x)), 4), (lambda m, x: m(x) + x, 3), (lambda m, x: x + m(x), 3),
+    (lambda m, x: m(x) + m(x), 4), (lambda m, x: (y := x * 1.0) + m(y) + m(y) * 3.0, 9),
+    (lambda m, x: m((y := m(x)) + y) + y, 10), (lambda m, x: m(x[::-1])[::-1] + x, 3), (lambda m, x: m(-x) - x, -3),
+    (lambda m, x: np.stack([m(x), x, m(m(x))]).sum(axis=0), 7), (lambda m, x: m(x) * 1.0 + m(x) * 1.0 + x * 1.0, 5)])
+def test_linear_maps_that_write_in_place_spoil_nothing(kind, f, slope, size, scratch):
+    mine = remembering("mine", lambda op: LINEARS[kind](), lambda x: 2 * x)
+    x, cotangent = np.linspace(1, 2, size), np.linspace(-1, 1, size)
+    held = x.copy(), cotangent.copy()
+    out, pull = ta.vjp(lambda x: f(mine, x), x)
+    for _ in range(2):
+        np.testing.assert_allclose(pull(cotangent)[0], slope * held[1], rtol=1e-13, atol=1e-14)
+    leaf = ta.tensor(x, requires_grad=True)
+    result = f(mine, leaf)
+    result.backward(cotangent, retain_graph=True)
+    (again,) = ta.gradients(result, leaf, cotangent, create_graph=True)
+    for gradient in (leaf.grad, again):
+        np.testing.assert_allclose(gradient.data, slope * held[1], rtol=1e-13, atol=1e-14)
+    np.testing.assert_array_equal(x, held[0])
+    np.testing.assert_array_equal(cotangent, held[1])
+    np.testing.assert_array_equal(out, f(lambda x: 2 * x, held[0]))

@@ -9,9 +9,12 @@ import mpmath
 import numpy as np
 import pytest
 import sympy
+from catalogue import draw, rows
 
 import tapead as ta
 from tapead.symbolic import Unavailable, gradient, latex, precise_function, symbolic_gradient, to_sympy
+from tapead.symbolic.algebras import Precise
+from tapead.symbolic.arrays import interpret, wrap
 from tapead.symbolic.constants import recognise
 from tapead.symbolic.timebox import within
 
@@ -276,3 +279,14 @@ def test_importing_tapead_does_not_import_sympy():
     code = "import sys, tapead; print([name for name in ('sympy', 'mpmath') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(("name", "number"), rows())
+def test_every_primitive_has_a_meaning_in_mpmath(name, number):
+    primitive = ta.registry.PRIMITIVES[name]
+    operands, attrs = draw(primitive, number)
+    algebra = Precise(50)
+    result = interpret(primitive, tuple(wrap(algebra, operand) for operand in operands), attrs)
+    expected = np.asarray(primitive.kernel(*operands, **attrs))
+    assert result.shape == expected.shape
+    np.testing.assert_allclose(result.elements.astype(expected.dtype), expected, rtol=1e-12, atol=1e-14)

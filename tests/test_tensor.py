@@ -338,7 +338,7 @@ def test_strangers_are_refused(other):
 def test_unary_operators_and_in_place_ones():
     x = ta.tensor([-1.0, 2.0], requires_grad=True)
     assert [(-x).tolist(), (+x).tolist(), abs(x).tolist()] == [[1.0, -2.0], [-1.0, 2.0], [1.0, 2.0]]
-    y = x
+    y = x * 1.0
     y += 1.0
     y *= x
     assert x.tolist() == [-1.0, 2.0]

@@ -23,6 +23,7 @@ from . import (
     sorting,
     spacing,
     statistics,
+    writing,
 )
 from .calls import call_ufunc
 from .indexing import getitem
@@ -32,4 +33,5 @@ __all__ = [
     "METHODS", "call_ufunc", "getitem", "arithmetic", "assignment", "cumulative", "diagonals", "elementwise",
     "joining", "nan", "padding", "plain", "products", "reductions", "selection", "sequences", "shaping",
     "sinc_and_i0", "sorting", "spacing", "statistics",
+    "writing",
 ]

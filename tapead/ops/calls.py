@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from ..registry import PRIMITIVES, UFUNCS, Linear, Primitive, RegisterGradient, add_primitive, case, value_of
+from .arguments import is_tensor
+from .writing import write_at
 
 Options = dict[str, Any]
 
@@ -56,10 +58,15 @@ def write_in_place(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs
         options = {key: value_of(value) for key, value in kwargs.items()}
         return getattr(ufunc, method)(*map(value_of, inputs), **options)
     if method == "at":
-        raise NotImplementedError(f"{name}.at(x, indices, y) changes x in place, where the tape cannot follow it; "
-                                  "build the result instead, for instance with np.where")
-    raise NotImplementedError(f"{name}(..., out=...) writes a tensor's values into an array, which has no place on the "
-                              f"tape; leave out= away and use the result, y = {name}(...) (for a += b: a = a + b)")
+        return write_at(ufunc, *inputs)
+    if len(targets) > 1 or not is_tensor(targets[0]):
+        raise NotImplementedError(f"{name}(..., out=...) writes a tensor's values into an array, which has no place on the "
+                                  f"tape; leave out= away and use the result, y = {name}(...) (for a += b: a = a + b)")
+    options = {key: value for key, value in kwargs.items() if key not in ("out", "where")}
+    result = getattr(ufunc, method)(*inputs, **options)
+    where = kwargs.get("where", True)
+    targets[0][...] = result if where is True else np.where(value_of(where), result, targets[0])
+    return targets[0]
 
 
 def _name(ufunc: np.ufunc) -> str:

@@ -214,24 +214,3 @@ def _sliding_window_view_of(x: Any, window_shape: Any, axis: Any = None, *, subo
         read = x[along(position, np.arange(starts)[:, None] + np.arange(window))]
         x = np.moveaxis(read, position + 1, -1)
     return x
-
-
-# ---------------------------------------------------------------------- functions that write
-
-
-def _writer(name: str, instead: str) -> Any:
-    def refuse(*args: Any, **kwargs: Any) -> Any:
-        raise NotImplementedError(f"np.{name} writes into its argument, unseen by the tape; use {instead}")
-
-    return refuse
-
-
-_WRITERS: list[tuple[Any, str]] = [
-    (np.copyto, "np.where(where, src, dst), which makes the result"),
-    (np.put, "np.where over the places to change, np.where(changed, values, a), or assignment by index"),
-    (np.place, "np.where(mask, values, arr), which makes the result"),
-    (np.putmask, "np.where(mask, values, a), which makes the result"),
-    (np.put_along_axis, "np.where(np.arange(n) == indices, values, arr), which makes the result"),
-    (np.fill_diagonal, "np.where(np.eye(len(a), dtype=bool), val, a), which makes the result")]
-for _function, _instead in _WRITERS:
-    implements(_function)(_writer(_function.__name__, _instead))

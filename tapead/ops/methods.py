@@ -84,11 +84,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     # leaving the tape
     "tobytes": _on_value("tobytes"), "tofile": _on_value("tofile"),
     # in place
-    "sort": _refused("sort", _WRITES + "np.sort(x)"),
-    "partition": _refused("partition", _WRITES + "np.partition(x, kth)"),
     "resize": _refused("resize", _WRITES + "np.resize(x, shape)"),
-    "fill": _refused("fill", _WRITES + "np.full_like(x, value)"),
-    "put": _refused("put", _WRITES + "np.where(changed, values, x)"),
     "setfield": _refused("setfield", _WRITES + "np.where(changed, values, x)"),
     "setflags": _refused("setflags", "has no effect on what the tape needs; use x.detach().numpy().setflags(...)"),
     # memory

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from ..registry import implements, value_of
-from .arguments import is_tensor
 
 #: Called with the values of tensors in the place of tensors; their results are plain.
 PLAIN_FUNCTIONS: tuple[Callable[..., Any], ...] = (
@@ -22,8 +21,6 @@ PLAIN_FUNCTIONS: tuple[Callable[..., Any], ...] = (
     np.argmax, np.argmin, np.nanargmax, np.nanargmin, np.argsort, np.lexsort, np.argpartition, np.searchsorted,
     np.digitize, np.nonzero, np.flatnonzero, np.argwhere, np.count_nonzero, np.histogram_bin_edges, np.ix_,
     np.diag_indices_from, np.tril_indices_from, np.triu_indices_from, np.unravel_index, np.ravel_multi_index,
-    # arrays of the same shape
-    np.zeros_like, np.ones_like, np.empty_like,
     # text and files
     np.array_repr, np.array_str, np.array2string, np.save, np.savez, np.savez_compressed, np.savetxt,
 )
@@ -44,13 +41,3 @@ def _values(argument: Any) -> Any:
 
 for _function in PLAIN_FUNCTIONS:
     implements(_function)(_on_values(_function))
-
-
-@implements(np.full_like)
-def _full_like_of(a: Any, fill_value: Any, dtype: Any = None, order: Any = "K", subok: bool = True, *,
-                  shape: Any = None, device: Any = None) -> Any:
-    like = np.empty_like(value_of(a), dtype, order, shape=shape, device=device)
-    if is_tensor(fill_value):
-        return np.broadcast_to(fill_value, like.shape).astype(like.dtype)
-    like[...] = fill_value
-    return like

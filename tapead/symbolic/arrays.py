@@ -19,7 +19,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from ..registry import FUNCTIONS, UFUNCS, Primitive
 from .algebras import Algebra, Unavailable, has_counterpart
 
-__all__ = ["FUNCTION_MEANINGS", "PRIMITIVE_MEANINGS", "DuckArray", "elements_of", "interpret", "wrap"]
+__all__ = ["FUNCTION_MEANINGS", "PRIMITIVE_MEANINGS", "DuckArray", "interpret", "wrap"]
 
 _FLOAT, _COMPLEX, _BOOL = np.dtype(float), np.dtype(complex), np.dtype(bool)
 
@@ -311,11 +311,6 @@ def wrap(algebra: Algebra, value: Any) -> DuckArray:
         return DuckArray(algebra, _each(algebra.truth, array.astype(object)), bool)
     dtype = _COMPLEX if array.dtype.kind == "c" else _FLOAT
     return DuckArray(algebra, _each(algebra.number, array.astype(object)), dtype)
-
-
-def elements_of(algebra: Algebra, value: Any) -> np.ndarray:
-    """The elements of `value`, lifted if it is plain."""
-    return wrap(algebra, value).elements
 
 
 def _fold(ufunc: np.ufunc, array: DuckArray, *, keep: bool, axis: Any = 0, dtype: Any = None, keepdims: bool = False,

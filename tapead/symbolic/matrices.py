@@ -203,8 +203,9 @@ def _lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
     algebra = algebra_of(a, b)
     a, b = wrap(algebra, a), wrap(algebra, b)
     solution = np.matmul(np.linalg.pinv(a), b)
-    overdetermined = a.shape[0] > a.shape[1]
-    residuals = np.atleast_1d(np.sum(np.square(np.abs(b - np.matmul(a, solution))), axis=0)) if overdetermined else []
+    residuals: Any = []
+    if a.shape[0] > a.shape[1]:
+        residuals = np.atleast_1d(np.sum(np.square(np.abs(b - np.matmul(a, solution))), axis=0))
     return solution, residuals, min(a.shape), None
 
 

@@ -167,7 +167,7 @@ def rule_of(primitive: Primitive) -> Any:
 
 
 def _without_buffers(rule: Any) -> Any:
-    """A rule whose linear maps do not write into arrays, which cannot hold symbols; `structures` checks what they write."""
+    """A rule whose linear maps write into no arrays, which cannot hold symbols; `structures` checks what they write."""
 
     def pure(partial: Any) -> Any:
         if isinstance(partial, Linear):

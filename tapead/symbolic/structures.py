@@ -108,16 +108,20 @@ def _values(primitive: Primitive, case: Case, number: int) -> tuple[Any, ...]:
 
 
 class _Unknowns:
-    """Symbols for an array: for its values, or for a tangent or cotangent. Complex ones have two for each element."""
+    """Symbols for an array: for its values, or for a tangent or cotangent. Complex ones have two for each element.
 
-    def __init__(self, algebra: Exact, name: str, shape: tuple[int, ...], is_complex: bool) -> None:
+    Given `values`, they are known to have the signs that these have.
+    """
+
+    def __init__(self, algebra: Exact, name: str, shape: tuple[int, ...], is_complex: bool, values: Any = None) -> None:
         self.real = np.empty(shape, object)
         self.imaginary = np.empty(shape, object) if is_complex else None
         for place in np.ndindex(shape):
             label = "_".join([name, *map(str, place)])
-            self.real[place] = sympy.Symbol(label, real=True)
+            value: Any = 0.0 if values is None else np.asarray(values)[place]
+            self.real[place] = _symbol(label, value.real)
             if self.imaginary is not None:
-                self.imaginary[place] = sympy.Symbol(f"{label}_i", real=True)
+                self.imaginary[place] = _symbol(f"{label}_i", value.imag)
         elements = self.real if self.imaginary is None else self.real + self.imaginary * sympy.I
         self.array = DuckArray(algebra, elements, complex if is_complex else float)
 
@@ -131,6 +135,11 @@ class _Unknowns:
                 for symbol, value in zip(self.symbols(), np.concatenate(parts), strict=True)}
 
 
+def _symbol(name: str, value: float) -> Any:
+    assumptions = {"positive": True} if value > 0 else {"negative": True} if value < 0 else {"real": True}
+    return sympy.Symbol(name, **assumptions)
+
+
 def _case(primitive: Primitive, case: Case, values: tuple[Any, ...], deadline: float) -> tuple[str, int, Any]:
     """The verdict on one case, the points compared, and what to say of it."""
     point: dict[Any, Any] = {}
@@ -140,7 +149,7 @@ def _case(primitive: Primitive, case: Case, values: tuple[Any, ...], deadline: f
     for name, value in zip(_operand_names(len(values)), values, strict=True):
         unknown = None
         if _is_variable(value):
-            unknown = _Unknowns(algebra, name, np.shape(value), np.iscomplexobj(value))
+            unknown = _Unknowns(algebra, name, np.shape(value), np.iscomplexobj(value), value)
             point |= unknown.at(value)
         unknowns.append(unknown)
         operands.append(value if unknown is None else unknown.array)
