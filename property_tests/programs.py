@@ -185,7 +185,8 @@ def inputs(draw: Any, shape: tuple[int, ...]) -> Any:
 def programs(draw: Any, most_steps: int = 6, max_side: int = 3) -> Program:
     """A program of a few steps, at a point clear of kinks."""
     count = draw(st.integers(1, 3))
-    shapes = draw(hnp.mutually_broadcastable_shapes(num_shapes=count, max_dims=3, max_side=max_side, min_side=0)).input_shapes
+    broadcastable = hnp.mutually_broadcastable_shapes(num_shapes=count, max_dims=3, max_side=max_side, min_side=0)
+    shapes = draw(broadcastable).input_shapes
     start = tuple(draw(inputs(shape)) for shape in shapes)
     values, steps = list(start), []
     for _ in range(draw(st.integers(1, most_steps))):

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from . import creation as _creation  # np.zeros_like(tensor) and its kin
-from . import inplace as _inplace  # gives tensors the operators that write
+from . import creation as _creation  # noqa: F401 -- np.zeros_like(tensor) and its kin
+from . import inplace as _inplace  # noqa: F401 -- gives tensors the operators that write
 from .backward import gradients
 from .functions import (
     arccos,
@@ -44,8 +44,8 @@ __version__ = "0.1.0"
 __all__ = [
     "GradcheckError", "Linear", "NotDifferentiable", "Primitive", "RegisterGradient", "Tape", "Tensor", "arccos",
     "arccosh", "arcsin", "arcsinh", "arctan", "arctanh", "array", "cbrt", "cos", "cosh", "enable_grad", "exp", "exp2",
-    "expm1", "grad", "gradcheck", "gradients", "hessian", "hvp", "is_grad_enabled", "jacobian", "jvp", "linearize", "log",
-    "log1p", "log2", "log10", "no_grad", "numeric", "override_gradient", "primitive", "set_grad_enabled", "sin", "sinh",
+    "expm1", "grad", "gradcheck", "gradients", "hessian", "hvp", "is_grad_enabled", "jacobian", "jvp", "linearize",
+    "log", "log1p", "log2", "log10", "no_grad", "numeric", "override_gradient", "primitive", "set_grad_enabled", "sin", "sinh",
     "sqrt", "square", "stop_gradient", "symbolic", "tan", "tanh", "tape", "tensor", "value_and_grad", "vjp",
 ]
 

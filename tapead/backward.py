@@ -88,8 +88,8 @@ def gradients(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph:
     values: list[Tensor | None] = []
     for position, entry in enumerate(targets):
         if entry not in found and not allow_unused:
-            raise RuntimeError(f"gradients: input {position} (shape {wanted[position].shape}) is not used by the outputs; "
-                               "pass allow_unused=True to get None for it")
+            raise RuntimeError(f"gradients: input {position} (shape {wanted[position].shape}) is not used by the "
+                               "outputs; pass allow_unused=True to get None for it")
         values.append(_handed_out(found[entry]) if entry in found else None)
     return tuple(values)
 

@@ -1,8 +1,8 @@
 """Sweeping large elementwise stretches of the tape a block at a time, so that the working set stays in the cache.
 
 A reverse sweep over arrays of a million elements is bound by memory: each product reads and writes eight megabytes. But
-elementwise rules do not care how many elements they are given. So a stretch of elementwise entries of one shape is swept
-for a few thousand rows at a time, by the same sweep, on entries that hold slices of the original arrays.
+elementwise rules do not care how many elements they are given. So a stretch of elementwise entries of one shape is
+swept for a few thousand rows at a time, by the same sweep, on entries that hold slices of the original arrays.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ class Stretch:
 
     __slots__ = ("entries", "shape")
 
+    shape: tuple[int, ...]
+
     def __init__(self, entry: Entry, waiting: Sequence[tuple[int, Entry]]) -> None:
         self.shape = entry.output.shape
         self.entries: list[Entry] = []
@@ -65,7 +67,7 @@ class Stretch:
         return len(self.entries) > 2
 
     def _rows(self, entry: Entry) -> int:
-        row = entry.output.nbytes // self.shape[0]
+        row: int = entry.output.nbytes // self.shape[0]
         return max(1, _BLOCK // max(row, 1))
 
     def sweep(self, cotangents: dict[Entry, Any], reverse: Sweep) -> dict[Entry, Any]:
@@ -104,7 +106,7 @@ class Stretch:
 
     def _is_cut(self, value: Any) -> bool:
         """Whether a value has rows of its own; what is broadcast over the rows has not."""
-        shape = getattr(value, "shape", ())
+        shape: tuple[int, ...] = getattr(value, "shape", ())
         return len(shape) == len(self.shape) and shape[0] == self.shape[0]
 
     def _slice(self, value: Any, place: slice) -> Any:

@@ -219,7 +219,7 @@ class Comparison:
                     return None
             from .symbolic import symbolic_gradient
 
-            found = symbolic_gradient(self.function, self.args, seconds=5.0 if wanted else SYMBOLIC_SECONDS)
+            found = symbolic_gradient(self.function, self.args, names=self.settings.labels, seconds=5.0 if wanted else SYMBOLIC_SECONDS)
         except Exception as error:  # as in _replay
             self.unavailable["symbolic"] = _first_line(error) if self.own else _UNTRACED
             return None

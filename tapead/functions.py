@@ -1,6 +1,7 @@
 """The ufuncs of one argument as ``tapead.sin`` and so on: ``np.sin`` without the detour through NumPy's protocol.
 
-On a tensor they save a third of a microsecond a call, which long tapes of scalars notice; on anything else they are NumPy's.
+On a tensor they save a third of a microsecond a call, which long tapes of scalars notice; on anything else they are
+NumPy's.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Assignment and views, as NumPy does them: ``y[i] = v``, ``y += v``, writing through a view and seeing it in the whole.
+"""Assignment and views, as NumPy does them: ``y[i] = v``, ``y += v``, writing through a view, seen in the whole.
 
-A write leaves behind a new entry on the tape, and the tensor's handle moves on to it; entries recorded before keep what they
-saw. The memory is written in place where nobody else needs its old contents, and copied before where somebody does. A
-tensor remembers its views: after a write they are derived anew from what was written.
+A write leaves behind a new entry on the tape, and the tensor's handle moves on to it; entries recorded before keep what
+they saw. The memory is written in place where nobody else needs its old contents, and copied before where somebody
+does. A tensor remembers its views: after a write they are derived anew from what was written.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 
 from .ops.assignment import SET_VIEW, SETITEM, winners
 from .ops.indexing import settled_key
+from .registry import FUNCTIONS
 from .tape import Dropped, Entry, Leaf, Scope, record, recording_scope
 from .tensor import Tensor, _contains_tensor, _leaf, array
 
@@ -57,8 +58,8 @@ def replace(target: Tensor, value: Any, what: str) -> None:
         _check_leaf(target, recording_scope(), what)
         plain, entry = (value._value, value._entry) if isinstance(value, Tensor) else (value, None)
         if np.shape(plain) != target.shape:
-            raise ValueError(f"{what}: the result has shape {np.shape(plain)}, the tensor {target.shape}; an operation in "
-                             "place cannot change the shape")
+            raise ValueError(f"{what}: the result has shape {np.shape(plain)}, the tensor {target.shape}; an operation "
+                             "in place cannot change the shape")
         _check_dtype(target, plain, entry, what)
         if np.asarray(plain).dtype != target.dtype:
             value = value.astype(target.dtype)
@@ -114,7 +115,7 @@ def _record_write(scope: Scope, target: Tensor, key: Any, value: Any, entry: Ent
     last = winners(key, target.shape) if target.ndim else None
     if last is not None:
         attrs["last"] = last
-    new = record(SETITEM, (value, olds[0]), (entry, target._entry), Dropped(target._value), attrs, scope)
+    new: Entry = record(SETITEM, (value, olds[0]), (entry, target._entry), Dropped(target._value), attrs, scope)
     for (part, whole), old in zip(itertools.pairwise(chain), olds[1:], strict=True):
         _, view, options = part._view  # type: ignore[misc]  # as above
         new = record(SET_VIEW, (Dropped(part._value), old), (new, whole._entry), Dropped(whole._value),
@@ -156,8 +157,8 @@ def _make_exclusive(root: Tensor) -> None:
     views = _live_views(root)
     owner = root._value
     if not owner.flags.writeable:
-        raise ValueError(f"x[...] = v: the tensor of shape {root.shape} repeats elements, so it is read-only as in NumPy; "
-                         "copy it first")
+        raise ValueError(f"x[...] = v: the tensor of shape {root.shape} repeats elements, so it is read-only as in "
+                         "NumPy; copy it first")
     sharing = sum(view._value.base is owner for view in views)
     if owner.base is None and _getrefcount(owner) <= _SOLE + sharing:
         return
@@ -193,15 +194,15 @@ def _is_leaf(tensor: Tensor) -> bool:
 
 def _check_leaf(tensor: Tensor, scope: Scope | None, what: str) -> None:
     if scope is not None and _is_leaf(tensor):
-        raise RuntimeError(f"{what}: a leaf that requires a gradient cannot be changed in place, its gradient would be that "
-                           "of another value; change it inside tapead.no_grad(), or a copy of it")
+        raise RuntimeError(f"{what}: a leaf that requires a gradient cannot be changed in place, its gradient would be "
+                           "that of another value; change it inside tapead.no_grad(), or a copy of it")
 
 
 def _check_dtype(target: Tensor, value: Any, entry: Entry | None, what: str) -> None:
     dtype = np.asarray(value).dtype
     if entry is not None and target.dtype.kind not in "fc":
-        raise TypeError(f"{what}: values that require a gradient would lose it in a tensor of dtype {target.dtype}; cast the "
-                        "tensor first, y.astype(float)")
+        raise TypeError(f"{what}: values that require a gradient would lose it in a tensor of dtype {target.dtype}; "
+                        "cast the tensor first, y.astype(float)")
     if dtype.kind == "c" and target.dtype.kind != "c":
         raise TypeError(f"{what}: complex values would lose their imaginary part in a tensor of dtype {target.dtype}")
 
@@ -228,17 +229,17 @@ def _fill(self: Tensor, value: Any) -> None:
 
 def _sort(self: Tensor, axis: int = -1, kind: Any = None, order: Any = None, *, stable: bool | None = None) -> None:
     """Sort in place."""
-    replace(self, np.sort(self, axis=axis, kind=kind, order=order, stable=stable), "x.sort()")  # type: ignore[call-overload]  # NumPy's stubs know arrays only
+    replace(self, np.sort(self, axis=axis, kind=kind, order=order, stable=stable), "x.sort()")
 
 
 def _partition(self: Tensor, kth: Any, axis: int = -1, kind: Any = "introselect", order: Any = None) -> None:
     """Partition in place."""
-    replace(self, np.partition(self, kth, axis=axis, kind=kind, order=order), "x.partition()")  # type: ignore[call-overload]  # as above
+    replace(self, np.partition(self, kth, axis=axis, kind=kind, order=order), "x.partition()")
 
 
 def _put(self: Tensor, indices: Any, values: Any, mode: str = "raise") -> None:
     """``np.put`` of this tensor."""
-    np.put(self, indices, values, mode=mode)  # type: ignore[call-overload]  # as above
+    FUNCTIONS[np.put](self, indices, values, mode=mode)
 
 
 def install() -> None:
@@ -247,7 +248,7 @@ def install() -> None:
                                 ("itruediv", "/", np.divide), ("ipow", "**", np.power), ("imod", "%", np.remainder),
                                 ("ifloordiv", "//", np.floor_divide), ("imatmul", "@", np.matmul)]:
         setattr(Tensor, f"__{name}__", _in_place(symbol, ufunc))
-    Tensor.__setitem__ = assign  # type: ignore[attr-defined]  # as those above
+    Tensor.__setitem__ = assign  # type: ignore[method-assign]  # declared there for type checkers alone
     Tensor.fill = _fill  # type: ignore[attr-defined]  # as NumPy's
     Tensor.sort = _sort  # type: ignore[attr-defined]  # as NumPy's
     Tensor.partition = _partition  # type: ignore[attr-defined]  # as NumPy's

@@ -25,7 +25,7 @@ def _references(array: Any) -> int:
 
 
 def _count_references() -> tuple[int, int, int]:
-    """What `getrefcount` says of an array that one local variable holds, that was then passed on, that a tuple holds too.
+    """What `getrefcount` says of an array that a local variable holds, that was then passed on, that a tuple holds too.
 
     Measured, because it differs between versions of CPython.
     """
@@ -124,7 +124,7 @@ def times(factor: Any, partial: Any, careful: bool = False) -> Any:
         return np.where(nothing, zero, product)[()]
 
 
-def _times_in_place(cotangent: np.ndarray, partial: np.ndarray) -> np.ndarray:
+def _times_in_place(cotangent: Any, partial: Any) -> Any:
     """``cotangent * partial`` in the memory of `partial`, which nobody else can see."""
     try:
         return np.multiply(cotangent, partial, out=partial)

@@ -139,8 +139,8 @@ class Primitive:
         """Apply to arrays, numbers, tensors, or any type that defines ``__tapead_primitive__``."""
         for key, value in attrs.items():
             if hasattr(type(value), "__tapead_primitive__"):
-                raise TypeError(f"{self.name}: argument {key!r} was given by keyword, which makes it an attribute that is "
-                                "not differentiated in; give it by position, or detach it")
+                raise TypeError(f"{self.name}: argument {key!r} was given by keyword, which makes it an attribute that "
+                                "is not differentiated in; give it by position, or detach it")
         for value in inputs:
             interpret = getattr(type(value), "__tapead_primitive__", None)
             if interpret is not None:
@@ -255,10 +255,10 @@ def primitive(name: Any = None, *, sympy: str | Callable[..., Any] | None = None
     def register(kernel: Callable[..., Any]) -> Primitive:
         new = Primitive(name or kernel.__name__, kernel, sympy=sympy, kinks=kinks, cases=tuple(cases),
                         elementwise=sympy is not None if elementwise is None else elementwise)
-        intervals = [REAL] * new.arity if domain is None else list(domain)
+        intervals: list[Any] = [REAL] * new.arity if domain is None else list(domain)
         if intervals and not isinstance(intervals[0], tuple):
             intervals = [(float(intervals[0]), float(intervals[1]))] * new.arity
-        new.domain = tuple(intervals)  # type: ignore[arg-type]  # the line above left only pairs
+        new.domain = tuple(intervals)
         return add_primitive(new)
 
     return register

@@ -181,6 +181,8 @@ def _lines(report: Report) -> list[str]:
     for summary in report.inputs:
         label = f"{summary.name} {place(summary.shape)}".strip()
         line = f"  {label:<{width}}  agrees to {summary.digits:4.1f} digits"
+        if summary.worst is None and report.verdict == "kink":
+            line = f"  {label:<{width}}  at a kink"
         if summary.worst is not None:
             line += (f"; worst {entry_name(summary)}: {summary.found:.12g}, expected {summary.expected:.12g} "
                      f"± {summary.bar:.1e}")

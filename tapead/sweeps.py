@@ -10,6 +10,7 @@ A sweep that is recorded (for higher derivatives) hands the rules tensors in pla
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from heapq import heapify, heappop, heappush, heapreplace
 from operator import attrgetter
 from sys import getrefcount
@@ -20,8 +21,8 @@ import numpy as np
 from .blocks import BLOCKED, Stretch
 from .partials import (
     SOLE,
-    added,
     accumulate,
+    added,
     call_lazy,
     fit,
     is_writable,
@@ -61,14 +62,13 @@ class Op:
 def cone(roots: Iterable[Entry], stops: set[Entry]) -> list[Entry]:
     """The entries that `roots` depend on, themselves included, in recording order; not `stops`, nor past them."""
     order = [root for root in dict.fromkeys(roots) if root not in stops]
-    seen = stops.union(order)
-    seen.add(None)  # type: ignore[arg-type]  # constants have no entry: this spares the loop a test
+    seen: set[Entry | None] = {*stops, *order, None}  # constants have no entry: None spares the loop a test
     add, append = seen.add, order.append
     for entry in order:
         for parent in entry.parents:
             if parent not in seen:
                 add(parent)
-                append(parent)  # type: ignore[arg-type]  # None is in `seen`
+                append(parent)  # type: ignore[arg-type]  # not None, which is in `seen`
     order.sort(key=_by_index)
     return order
 
@@ -83,7 +83,7 @@ def downstream(order: Sequence[Entry], sources: set[Entry]) -> set[Entry]:
 
 
 def reverse(seeds: Iterable[tuple[Entry, Any]], *, record: bool = False, stops: Collection[Entry] = (),
-            asked: Collection[Entry] = (), only: Collection[Entry] | None = None,
+            asked: Collection[Entry] = (), only: AbstractSet[Entry] | None = None,
             freed_by: str | None = None) -> dict[Entry, Any]:
     """Carry cotangents from outputs back to the leaves.
 
@@ -162,13 +162,13 @@ def reverse(seeds: Iterable[tuple[Entry, Any]], *, record: bool = False, stops: 
                     cotangents[entry] = cotangent
                     waiting = [pair for pair in waiting if pair[1] not in stretch.entries]
                     heapify(waiting)
-                    for parent, product in stretch.sweep(cotangents, reverse).items():
-                        if parent not in cotangents and parent.__class__ is not Leaf:
-                            heappush(waiting, (-parent.index, parent))
-                        accumulate(cotangents, parent, product)
+                    for below, product in stretch.sweep(cotangents, reverse).items():
+                        if below not in cotangents and below.__class__ is not Leaf:
+                            heappush(waiting, (-below.index, below))
+                        accumulate(cotangents, below, product)
                     if freed is not None:
                         for entry in stretch.entries:
-                            entry.inputs = entry.output = None  # type: ignore[assignment]  # as below
+                            entry.inputs = entry.output = None
                             entry.attrs = freed
                     continue
             try:
@@ -244,7 +244,7 @@ def reverse(seeds: Iterable[tuple[Entry, Any]], *, record: bool = False, stops: 
                     if parent.__class__ is not Leaf:  # a leaf needs no turn: its cotangent is a result
                         heappush(waiting, (-parent.index, parent))
             if freed is not None:
-                entry.inputs = entry.output = None  # type: ignore[assignment]  # marks a freed entry
+                entry.inputs = entry.output = None  # marks a freed entry
                 entry.attrs = freed
     results.update(cotangents)
     return results

@@ -22,7 +22,10 @@ import numpy as np
 from .registry import current_overrides
 
 if TYPE_CHECKING:
+    import weakref
+
     from .registry import Primitive
+    from .tensor import Tensor
 
 _E = TypeVar("_E", bound="Entry")
 
@@ -96,7 +99,7 @@ class Entry:
 
     # No __init__: it would be a third of the cost of recording. `record` and the two fast paths of Tensor set these.
     primitive: Primitive
-    inputs: tuple[Any, ...]
+    inputs: Any  # a tuple; None once a sweep has freed the entry
     parents: tuple[Entry | None, ...]
     output: Any
     attrs: dict[str, Any]
@@ -139,6 +142,8 @@ class Leaf(Entry):
 
     __slots__ = ("tensor",)
 
+    tensor: weakref.ref[Tensor]
+
     @property
     def name(self) -> str:
         """PyTorch's name for the node that adds to ``.grad``."""
@@ -166,9 +171,9 @@ class Dropped(np.lib.mixins.NDArrayOperatorsMixin):
         return cut
 
     def __array_ufunc__(self, *_: Any, **__: Any) -> NoReturn:
-        raise RuntimeError(f"a derivative rule reads an array of shape {self.shape} that the tape has let go of: the rule was "
-                           "registered with a reads= that does not name it, or is an override that was not in force "
-                           "when the array was recorded")
+        raise RuntimeError(f"a derivative rule reads an array of shape {self.shape} that the tape has let go of: the "
+                           "rule was registered with a reads= that does not name it, or is an override that was not in "
+                           "force when the array was recorded")
 
     __array__ = __getitem__ = __array_ufunc__
 

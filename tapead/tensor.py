@@ -6,13 +6,25 @@ import operator
 import sys
 import weakref
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import ops as _ops  # registers the primitives that the operators below stand for
 from .registry import FUNCTIONS, PRIMITIVES, UFUNCS, Primitive
-from .tape import LARGE, Dropped, Entry, Leaf, attribute, current_scope, let_go, next_index, record, recording_scope, start_scope
+from .tape import (
+    LARGE,
+    Dropped,
+    Entry,
+    Leaf,
+    attribute,
+    current_scope,
+    let_go,
+    next_index,
+    record,
+    recording_scope,
+    start_scope,
+)
 
 if TYPE_CHECKING:
     from .hints import Operand
@@ -24,6 +36,10 @@ _getframe = sys._getframe
 _NUMBERS = frozenset([float, int, np.float64, np.float32])
 _SCALARS = (bool, int, float, complex, np.generic)
 _MISSING = Primitive("input", lambda x: x)
+
+
+if TYPE_CHECKING:
+    def _operator(self: Tensor, other: Operand) -> Tensor: ...
 
 
 class Tensor:
@@ -48,6 +64,21 @@ class Tensor:
 
     # Tells the operators of other array types that ours are to be asked.
     __array_priority__ = 1000.0
+
+    if TYPE_CHECKING:  # what `_install` attaches here, and `inplace.install`
+        __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _operator
+        __pow__ = __rpow__ = __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = __matmul__ = __rmatmul__ = _operator
+        __iadd__ = __isub__ = __imul__ = __itruediv__ = __ipow__ = __imod__ = __ifloordiv__ = __imatmul__ = _operator
+
+        def __neg__(self) -> Tensor: ...
+        def __pos__(self) -> Tensor: ...
+        def __abs__(self) -> Tensor: ...
+        def __lt__(self, other: Any) -> Any: ...
+        def __le__(self, other: Any) -> Any: ...
+        def __gt__(self, other: Any) -> Any: ...
+        def __ge__(self, other: Any) -> Any: ...
+        def __setitem__(self, key: Any, value: Any) -> None: ...
+        def __getattr__(self, name: str) -> Any: ...
 
     # ------------------------------------------------------------------ what it is
 
@@ -132,24 +163,24 @@ class Tensor:
     @property
     def T(self) -> Tensor:  # noqa: N802 -- NumPy's name
         """The tensor with its axes reversed."""
-        return np.transpose(self)  # type: ignore[call-overload, no-any-return]  # NumPy's stubs know arrays only
+        return self.transpose()  # type: ignore[no-any-return]  # attached by `_install`
 
     @property
     def mT(self) -> Tensor:  # noqa: N802 -- NumPy's name
         """The tensor with its last two axes swapped."""
         if self.ndim < 2:
             raise ValueError(f"x.mT: a matrix transpose needs at least two axes, this tensor has shape {self.shape}")
-        return np.swapaxes(self, -1, -2)  # type: ignore[arg-type, return-value]  # as for T
+        return self.swapaxes(-1, -2)  # type: ignore[no-any-return]  # as for T
 
     @property
     def real(self) -> Tensor:
         """The real part."""
-        return np.real(self)  # type: ignore[call-overload, no-any-return]  # as for T
+        return PRIMITIVES["real"](self)  # type: ignore[no-any-return]  # of a tensor
 
     @property
     def imag(self) -> Tensor:
         """The imaginary part."""
-        return np.imag(self)  # type: ignore[call-overload, no-any-return]  # as for T
+        return PRIMITIVES["imag"](self)  # type: ignore[no-any-return]  # of a tensor
 
     @property
     def _view(self) -> tuple[Tensor, Primitive, dict[str, Any]] | None:
@@ -536,7 +567,7 @@ def array(values: Any, dtype: Any = None) -> Any:
     if not _contains_tensor(values):
         return tensor(values, dtype=dtype)
     if isinstance(values, Tensor):
-        result = values
+        result: Any = values
     else:
         rows = [array(value) if _contains_tensor(value) else np.asarray(value) for value in values]
         shapes = {row.shape for row in rows}
@@ -614,7 +645,7 @@ def _binary(ufunc: np.ufunc, compute: Callable[[Any, Any], Any]) -> tuple[Any, A
             other_value = other
             other_parent = None
         else:
-            return _general(ufunc, self, other)
+            return _general(ufunc, self, other)  # type: ignore[no-any-return]  # or NotImplemented
         result = Tensor()
         result._value = output = compute(value, other_value)
         if parent is None and other_parent is None:
@@ -647,7 +678,7 @@ def _binary(ufunc: np.ufunc, compute: Callable[[Any, Any], Any]) -> tuple[Any, A
 
     def reflected(self: Tensor, other: Operand) -> Tensor:
         if other.__class__ not in _NUMBERS:
-            return _general(ufunc, other, self)
+            return _general(ufunc, other, self)  # type: ignore[no-any-return]  # or NotImplemented
         value = self._value
         parent = self._entry
         output = compute(other, value)

@@ -130,7 +130,8 @@ class Recording:
 
     def push(self, tangents: Sequence[Any]) -> list[Any]:
         """The tangents of the outputs, flattened, from those of the inputs; zeros for a constant output."""
-        known: dict[Entry, Any] = dict(zip((stand_in._entry for stand_in in self.inputs), tangents, strict=True))  # type: ignore[arg-type]  # as in pull
+        entries: list[Any] = [stand_in._entry for stand_in in self.inputs]
+        known: dict[Entry, Any] = dict(zip(entries, tangents, strict=True))
         forward(self.order, known, record=self.nested)
         held = set(map(id, tangents))
         keep = any(self.from_tensor)
@@ -172,8 +173,8 @@ def _check_output(output: Any, name: str, function: Function) -> None:
             return
     elif isinstance(output, (bool, int, float, complex)):
         return
-    raise TypeError(f"{name}: {_called(function)} returned {type(output).__name__}; expected numbers, arrays, or tuples, "
-                    "lists and dicts of them")
+    raise TypeError(f"{name}: {_called(function)} returned {type(output).__name__}; expected numbers, arrays, or "
+                    "tuples, lists and dicts of them")
 
 
 def _own(result: Any, like: Any, held: set[int], as_tensor: bool) -> Any:
@@ -205,8 +206,8 @@ def _positions(argnums: Positions, args: Sequence[Any], name: str, function: Fun
         raise TypeError(f"{name}: argnums={argnums!r} names an argument twice")
     for position in wanted:
         if not -len(args) <= position < len(args):
-            raise TypeError(f"{name}: argnums={argnums!r}, but {_called(function)} was called with {len(args)} positional "
-                            "arguments")
+            raise TypeError(f"{name}: argnums={argnums!r}, but {_called(function)} was called with {len(args)} "
+                            "positional arguments")
     return [position % len(args) for position in wanted]
 
 
@@ -216,9 +217,8 @@ def _scalar_output(recording: Recording, function: Function) -> Any:
         raise TypeError(f"{recording.name}: {_called(function)} must return one number, it returned "
                         f"{len(recording.outputs)} values; use jacobian or vjp (or has_aux=True for extra results)")
     output = recording.outputs[0]
-    if np.shape(output) != ():
-        if output.size != 1:
-            raise TypeError(f"{recording.name}: {_called(function)} must return one number, it returned shape "
+    if np.shape(output) != () and output.size != 1:
+        raise TypeError(f"{recording.name}: {_called(function)} must return one number, it returned shape "
                             f"{output.shape}; use jacobian or vjp, or reduce it, for instance by .sum()")
     if np.iscomplexobj(_plain(output)):
         raise TypeError(f"{recording.name}: {_called(function)} must return a real number, it returned a complex one; "
@@ -234,15 +234,16 @@ def value_and_grad(f: Function, argnums: Positions = 0, has_aux: bool = False) -
     f : callable
         Returns one real number (or with `has_aux` a pair of that and anything).
     argnums : int or sequence of int
-        Which positional arguments to differentiate in. Each may be a number, an array, or nested tuples, lists and dicts.
+        Which positional arguments to differentiate in. Each may be a number, an array, or nested tuples, lists and
+        dicts.
     has_aux : bool
         Whether `f` returns ``(value, auxiliary)``.
 
     Returns
     -------
     callable
-        ``(value, gradient)``, or ``((value, auxiliary), gradient)``; the gradient has the structure, shapes and dtypes of
-        the argument, as a tuple of such where `argnums` is a sequence.
+        ``(value, gradient)``, or ``((value, auxiliary), gradient)``; the gradient has the structure, shapes and dtypes
+        of the argument, as a tuple of such where `argnums` is a sequence.
 
     Raises
     ------
@@ -259,7 +260,8 @@ def value_and_grad(f: Function, argnums: Positions = 0, has_aux: bool = False) -
 
     @functools.wraps(f)
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
-        recording = Recording("value_and_grad", f, args, kwargs, _positions(argnums, args, "value_and_grad", f), has_aux)
+        positions = _positions(argnums, args, "value_and_grad", f)
+        recording = Recording("value_and_grad", f, args, kwargs, positions, has_aux)
         output = _scalar_output(recording, f)
         gradient = _gradient(recording, output, argnums)
         value = recording.out
@@ -430,7 +432,7 @@ def _matching(container: Any, rebuild: Rebuild, expected: Sequence[Any], name: s
         if value.shape != np.shape(_plain(like)):
             raise ValueError(f"{name}: {what} {position} has shape {value.shape}, its {of} has shape "
                              f"{np.shape(_plain(like))}")
-        if value.dtype.kind == "c" and dtype.kind == "f" or value.dtype.kind not in "fciub":
+        if (value.dtype.kind == "c" and dtype.kind == "f") or value.dtype.kind not in "fciub":
             raise TypeError(f"{name}: {what} {position} has dtype {value.dtype}, its {of} has dtype {dtype}")
         if value.dtype != dtype and dtype.kind in "fc":
             value = value.astype(dtype)
@@ -453,8 +455,8 @@ def jacobian(f: Function, argnums: Positions = 0, mode: str = "auto") -> Functio
     Returns
     -------
     callable
-        An array of shape ``output.shape + input.shape``; for containers, the structure of the output with the structure of
-        the input in the place of each leaf.
+        An array of shape ``output.shape + input.shape``; for containers, the structure of the output with the structure
+        of the input in the place of each leaf.
 
     Examples
     --------
@@ -482,7 +484,7 @@ def jacobian(f: Function, argnums: Positions = 0, mode: str = "auto") -> Functio
 
 
 def _swept(sweep: Callable[[list[Any]], list[Any]], values: Sequence[Any], f: str) -> list[list[Any]]:
-    """What `sweep` makes of every unit vector of the space of `values`; where that is complex, along 1 and i together."""
+    """What `sweep` makes of every unit vector of the space of `values`; where that is complex, of 1 and i together."""
     results = []
     for unit in _basis(values):
         found = sweep(unit)
@@ -498,8 +500,8 @@ def _joined(along_1: Any, along_i: Any, f: str) -> Any:
         return along_1 + 1j * along_i
     rest = np.abs(_plain(along_i) - 1j * _plain(along_1))
     if np.any(rest > 1e-3 * np.abs(_plain(along_1))):
-        raise TypeError(f"jacobian: {f} is not holomorphic, so that no complex matrix is its derivative; use jvp or vjp, or "
-                        "differentiate in the real and imaginary parts")
+        raise TypeError(f"jacobian: {f} is not holomorphic, so that no complex matrix is its derivative; use jvp or "
+                        "vjp, or differentiate in the real and imaginary parts")
     return along_1
 
 

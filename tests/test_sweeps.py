@@ -511,7 +511,8 @@ def test_a_large_array_is_swept_as_a_small_one():
 
 @pytest.mark.parametrize("shape, other", [
     ((BLOCKS,), ()), ((BLOCKS,), (1,)), ((BLOCKS, 2), (2,)), ((BLOCKS, 2), (BLOCKS, 1)), ((BLOCKS, 1), (1, 2)),
-    ((BLOCKS, 2), (1, 1)), ((400, 400), (400,)), ((400, 400), (400, 1)), ((2, BLOCKS), (BLOCKS,)), ((1, BLOCKS), (3, 1))])
+    ((BLOCKS, 2), (1, 1)), ((400, 400), (400,)), ((400, 400), (400, 1)), ((2, BLOCKS), (BLOCKS,)),
+    ((1, BLOCKS), (3, 1))])
 def test_blocks_and_broadcasting(shape, other):
     x, y = np.linspace(0, 1, int(np.prod(shape))).reshape(shape), np.linspace(1, 2, int(np.prod(other))).reshape(other)
 
@@ -557,7 +558,8 @@ def test_overrides_may_read_what_the_rule_does_not(count):
     with ta.override_gradient({"sin": lambda op: np.sqrt(1 - op.output**2), "exp": lambda op: np.exp(op.inputs[0])}):
         x = np.full(count, 0.3)
         np.testing.assert_allclose(ta.grad(lambda x: np.sum(np.sin(x)))(x), np.cos(x))
-        np.testing.assert_allclose(ta.grad(lambda x: np.sum(np.exp(np.sin(x) * 2.0)))(x), 2 * np.cos(x) * np.exp(2 * np.sin(x)))
+        np.testing.assert_allclose(ta.grad(lambda x: np.sum(np.exp(np.sin(x) * 2.0)))(x),
+                                   2 * np.cos(x) * np.exp(2 * np.sin(x)))
 
 
 def test_reading_what_was_let_go_of_says_so(scratch):

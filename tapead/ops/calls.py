@@ -60,8 +60,9 @@ def write_in_place(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs
     if method == "at":
         return write_at(ufunc, *inputs)
     if len(targets) > 1 or not is_tensor(targets[0]):
-        raise NotImplementedError(f"{name}(..., out=...) writes a tensor's values into an array, which has no place on the "
-                                  f"tape; leave out= away and use the result, y = {name}(...) (for a += b: a = a + b)")
+        raise NotImplementedError(f"{name}(..., out=...) writes a tensor's values into an array, which has no place on "
+                                  f"the tape; leave out= away and use the result, y = {name}(...); for a += b, use "
+                                  "a = a + b")
     options = {key: value for key, value in kwargs.items() if key not in ("out", "where")}
     result = getattr(ufunc, method)(*inputs, **options)
     where = kwargs.get("where", True)

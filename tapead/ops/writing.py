@@ -14,16 +14,17 @@ from .arguments import is_tensor
 def _target(function: str, target: Any) -> Any:
     """The tensor to write into; a plain array cannot hold what is tracked."""
     if not is_tensor(target):
-        raise TypeError(f"np.{function}: a tensor's values in a plain array of shape {np.shape(target)} would lose their "
-                        "graph; write into a tensor, made for instance by tapead.tensor or np.zeros_like(x)")
+        raise TypeError(f"np.{function}: a tensor's values in a plain array of shape {np.shape(target)} would lose "
+                        "their graph; write into a tensor, made for instance by tapead.tensor or np.zeros_like(x)")
     return target
 
 
 @implements(np.copyto)
 def _copyto_of(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) -> None:
     dst = _target("copyto", dst)
-    if not np.can_cast(np.asarray(value_of(src)).dtype, dst.dtype, casting):
-        raise TypeError(f"np.copyto: cannot cast from {np.asarray(value_of(src)).dtype} to {dst.dtype} with {casting!r}")
+    given = np.asarray(value_of(src)).dtype
+    if not np.can_cast(given, dst.dtype, casting):
+        raise TypeError(f"np.copyto: cannot cast from {given} to {dst.dtype} with {casting!r}")
     if where is True:
         dst[...] = src
     else:
@@ -87,8 +88,8 @@ def _fill_diagonal_of(a: Any, val: Any, wrap: bool = False) -> None:
 def write_at(ufunc: np.ufunc, target: Any, indices: Any, values: Any) -> None:
     """``np.add.at`` and ``np.subtract.at``: every mention of an element counts."""
     if ufunc not in (np.add, np.subtract):
-        raise NotImplementedError(f"np.{ufunc.__name__}.at(x, indices, y): only add and subtract are covered; build the "
-                                  "result with np.where or a loop of assignments")
+        raise NotImplementedError(f"np.{ufunc.__name__}.at(x, indices, y): only add and subtract are covered; build "
+                                  "the result with np.where or a loop of assignments")
     target = _target(f"{ufunc.__name__}.at", target)
     key = tuple(map(value_of, indices)) if isinstance(indices, tuple) else value_of(indices)
     key = np.asarray(key) if isinstance(key, list) else key
