@@ -29,7 +29,7 @@ _ASCII = str.maketrans({"∂": "d", "±": "+-", "⟨": "<", "⟩": ">", "ᵀ": "
 MANY = 12
 
 
-class BadInput(Exception):
+class BadInputError(Exception):
     """What the user typed cannot be used; one line says why."""
 
 
@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(stop.code or 0)
     try:
         return int(options.run(options))
-    except (BadInput, ExpressionError) as error:
+    except (BadInputError, ExpressionError) as error:
         _print("tapead: " + " ".join(str(error).split()), sys.stderr)
         return 2
     except BrokenPipeError:  # the reader of our output has seen enough
@@ -61,12 +61,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="tapead", description="Exact derivatives of NumPy programs, and proof that they "
-                                     "are right.")
+    parser = argparse.ArgumentParser(
+        prog="tapead", description="Exact derivatives of NumPy programs, and proof that they are right.")
     parser.add_argument("--version", action="version", version=f"tapead {tapead.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    check = commands.add_parser("check", help="compare numeric, symbolic and automatic derivatives at a point",
-                                description="Compare the derivatives of a formula, or of a Python function, at a point.")
+    check = commands.add_parser(
+        "check", help="compare numeric, symbolic and automatic derivatives at a point",
+        description="Compare the derivatives of a formula, or of a Python function, at a point.")
     check.add_argument("what", metavar="FORMULA|MODULE:FUNCTION", help='"x**2 * sin(y)" or package.module:function')
     check.add_argument("values", nargs="*", metavar="NAME=VALUE", help="x=1.5 or x=[1.0,2.0], for a formula")
     check.add_argument("--at", metavar="LIST", help="for a function: its arguments as a list, '[[1.0, 2.0], 3.0]'")
@@ -92,16 +93,16 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _check(options: argparse.Namespace) -> int:
-    symbolic = False if options.no_symbolic else True
+    symbolic = not options.no_symbolic
     if _is_reference(options.what):
         function, args = _load(options.what), _arguments(options)
         names, title = None, options.what
     else:
         if options.at is not None or options.jac is not None:
-            raise BadInput("--at and --jac belong to package.module:function; a formula takes NAME=VALUE")
+            raise BadInputError("--at and --jac belong to package.module:function; a formula takes NAME=VALUE")
         formula, args = _formula(options)
         if not args:
-            raise BadInput(f"there is nothing to differentiate in: {formula.text!r} has no variables")
+            raise BadInputError(f"there is nothing to differentiate in: {formula.text!r} has no variables")
         function, names, title = formula, list(formula.names), formula.text
     jac = None if options.jac is None else _load(options.jac)
     try:
@@ -110,7 +111,7 @@ def _check(options: argparse.Namespace) -> int:
     except ExpressionError:
         raise
     except Exception as error:
-        raise BadInput(str(error).removeprefix("gradcheck: ") or type(error).__name__) from error
+        raise BadInputError(str(error).removeprefix("gradcheck: ") or type(error).__name__) from error
     if options.json:
         _print(json.dumps(report.to_dict(), indent=2))
     else:
@@ -157,8 +158,8 @@ def _entry(report: Report, summary: InputSummary, position: int, element: int) -
             line += f" {formula}" if len(formula) <= 60 else f"\n  {'':<12} {formula}"
         lines.append(line.rstrip())
     digits = _digits(report, position, element)
-    return [*lines, "  at a kink" if report.verdict == "kink" and digits < 1 else f"  {'agree to':<12} {digits:.1f} digits",
-            ""]
+    at_kink = report.verdict == "kink" and digits < 1
+    return [*lines, "  at a kink" if at_kink else f"  {'agree to':<12} {digits:.1f} digits", ""]
 
 
 def _digits(report: Report, position: int, element: int) -> float:
@@ -189,7 +190,8 @@ def _verdict(report: Report) -> str:
     if report.detection:
         lines.append(report.detection)
     if report.second is not None:
-        lines.append(f"second derivatives: {report.second.verdict.upper()}, to at least {report.second.digits:.1f} digits")
+        lines.append(f"second derivatives: {report.second.verdict.upper()}, "
+                     f"to at least {report.second.digits:.1f} digits")
     return "\n".join(lines)
 
 
@@ -247,7 +249,7 @@ def _prove(options: argparse.Namespace) -> int:
     try:
         proofs = [prove(name) for name in options.names] if options.names else prove_all()
     except (LookupError, ValueError) as error:
-        raise BadInput(str(error.args[0] if error.args else error)) from None
+        raise BadInputError(str(error.args[0] if error.args else error)) from None
     _table([("NAME", "STATUS", "EVIDENCE"), *((proof.name, proof.status, proof.evidence) for proof in proofs)])
     refuted = sum(proof.status == "REFUTED" for proof in proofs)
     proved = sum(proof.status == "PROVED" for proof in proofs)
@@ -273,9 +275,9 @@ def _formula(options: argparse.Namespace) -> tuple[Expression, tuple[Any, ...]]:
         name, sign, value = text.partition("=")
         name = name.strip()
         if not sign or not name.isidentifier():
-            raise BadInput(f"expected NAME=VALUE, got {text!r}")
+            raise BadInputError(f"expected NAME=VALUE, got {text!r}")
         if name in values:
-            raise BadInput(f"{name} was given twice")
+            raise BadInputError(f"{name} was given twice")
         values[name] = parse_value(name, value)
     missing = [name for name in formula.names if name not in values]
     if missing:
@@ -284,7 +286,7 @@ def _formula(options: argparse.Namespace) -> tuple[Expression, tuple[Any, ...]]:
         raise ExpressionError(f"no value for {missing[0]!r}{hint}", formula.text, formula.column_of(missing[0]))
     unused = [name for name in values if name not in formula.names]
     if unused:
-        raise BadInput(f"{unused[0]} is not in the formula {formula.text!r}, whose variables are "
+        raise BadInputError(f"{unused[0]} is not in the formula {formula.text!r}, whose variables are "
                        f"{', '.join(formula.names) or 'none'}")
     return formula, tuple(values[name] for name in formula.names)
 
@@ -297,7 +299,7 @@ def _is_reference(text: str) -> bool:
 def _load(reference: str) -> Callable[..., Any]:
     """The function that ``package.module:function`` names; modules in the current directory are found too."""
     if not _is_reference(reference):
-        raise BadInput(f"expected package.module:function, got {reference!r}")
+        raise BadInputError(f"expected package.module:function, got {reference!r}")
     module_name, _, path = reference.partition(":")
     directory = os.getcwd()
     if directory not in sys.path:
@@ -305,30 +307,31 @@ def _load(reference: str) -> Callable[..., Any]:
     try:
         found: Any = importlib.import_module(module_name)
     except Exception as error:  # whatever the module does when imported is the user's to see
-        raise BadInput(f"cannot import {module_name}: {type(error).__name__}: {error}") from error
+        raise BadInputError(f"cannot import {module_name}: {type(error).__name__}: {error}") from error
     for part in path.split("."):
         if not hasattr(found, part):
-            raise BadInput(f"{module_name} has no {path!r}")
+            raise BadInputError(f"{module_name} has no {path!r}")
         found = getattr(found, part)
     if not callable(found):
-        raise BadInput(f"{reference} is not a function")
+        raise BadInputError(f"{reference} is not a function")
     return found  # type: ignore[no-any-return]  # it is callable, that is all that is known
 
 
 def _arguments(options: argparse.Namespace) -> tuple[Any, ...]:
     """The point for a function: the elements of the list given by ``--at``."""
     if options.values:
-        raise BadInput(f"{options.values[0]!r}: NAME=VALUE belongs to a formula; give a function's arguments by --at")
+        raise BadInputError(f"{options.values[0]!r}: NAME=VALUE belongs to a formula; a function's arguments are given "
+                            "by --at")
     if options.at is None:
-        raise BadInput(f"{options.what} needs --at with its arguments as a list, as in --at '[[1.0, 2.0]]'")
+        raise BadInputError(f"{options.what} needs --at with its arguments as a list, as in --at '[[1.0, 2.0]]'")
     try:
         point = json.loads(options.at)
         args = tuple(np.asarray(x, dtype=float)[()] for x in (point if isinstance(point, list) else [point]))
     except (ValueError, TypeError) as error:
-        raise BadInput(f"--at must be a list of numbers and lists, as in '[[1.0, 2.0]]', not {options.at!r}: {error}"
-                       ) from None
+        raise BadInputError(f"--at must be a list of numbers and lists, as in '[[1.0, 2.0]]', not {options.at!r}: "
+                            f"{error}") from None
     if not args:
-        raise BadInput("--at is an empty list: the function has nothing to be differentiated in")
+        raise BadInputError("--at is an empty list: the function has nothing to be differentiated in")
     return args
 
 

@@ -55,18 +55,21 @@ class Comparison:
         self.make, self.function = make, function
         self.generator = settings.generator
         self.own = isinstance(subject, Own)
-        self.has_push, self.has_pull = (True, True) if self.own else (subject.has_push, subject.has_pull)
+        self.has_push: bool = self.own or subject.has_push
+        self.has_pull: bool = self.own or subject.has_pull
         self.coarse = coarse if coarse > 1e-10 else 0.0
         self.inputs, self.outputs = view.point.size, view.here.size
         self.columns: dict[str, dict[int, tuple[Array, Array]]] = {}
         self.unavailable: dict[str, str] = {}
         self.precise: Any = None
+        self.symbolic: Any = None
         self.deadline = time.monotonic() + REPLAY_SECONDS
 
     def room(self, slope: Array, error: Array, rounding: Array) -> Array:
         """How far a directional derivative may be off."""
         if self.settings.rtol is not None or self.settings.atol is not None:
-            return error + (self.settings.atol or 0.0) + (self.settings.rtol or 0.0) * np.abs(slope)  # type: ignore[no-any-return]  # arrays
+            allowed: Array = error + (self.settings.atol or 0.0) + (self.settings.rtol or 0.0) * np.abs(slope)
+            return allowed
         return BARS * error + rounding
 
     def run(self) -> None:
@@ -85,7 +88,7 @@ class Comparison:
         if self.coarse and np.any(reference.error):
             # Somebody's derivative in single precision is as good as that precision in the largest entry.
             reference.error += 32 * self.coarse / BARS * reference.row_sizes()
-        formulas = self._ask_sympy(reference)
+        formulas = self.symbolic = self._ask_sympy(reference)
         for claimed in claims.values():
             self._sharpen(reference, claimed)
         verdict = "pass"
@@ -93,12 +96,13 @@ class Comparison:
         states = {}
         for name, claimed in claims.items():
             tolerance = reference.tolerance(claimed, self.settings.rtol, self.settings.atol)
-            bad = self._excused(name, reference, claimed, reference.bad(claimed, tolerance), tolerance)
-            undecided = reference.undecided(claimed, tolerance) & ~bad
+            bad: Array = self._excused(name, reference, claimed, reference.bad(claimed, tolerance), tolerance)
+            undecided = np.asarray(reference.undecided(claimed, tolerance) & ~bad)
             for row, column in zip(*np.nonzero(~np.isfinite(claimed) | ~np.isfinite(reference.error)), strict=True):
-                if np.isinf(claimed[row, column]) and steep(self.view, int(column), float(np.sign(claimed[row, column]))):
+                entry = claimed[row, column]
+                if np.isinf(entry) and steep(self.view, int(column), float(np.sign(entry))):
                     bad[row, column] = undecided[row, column] = False
-                elif np.isnan(claimed[row, column]) and not reference.kink[row, column]:
+                elif np.isnan(entry) and not reference.kink[row, column]:
                     bad[row, column], undecided[row, column] = True, False
             verdict = "fail" if np.any(bad) else "inconclusive" if np.any(undecided) and verdict == "pass" else verdict
             with np.errstate(all="ignore"):
@@ -136,7 +140,7 @@ class Comparison:
         """With many outputs the reverse sweep is compared along random cotangents."""
         if not self.has_pull or self.outputs <= MANY_OUTPUTS or self.subject.reverse_name == "jac":
             return
-        usable = np.isfinite(reference.error).all(axis=1) & ~reference.kink.any(axis=1)
+        usable = np.asarray(np.isfinite(reference.error).all(axis=1) & ~reference.kink.any(axis=1))
         for _ in range(6):
             weights = self.generator.choice([-1.0, 1.0], self.outputs) * usable
             pulled = self.subject.pull(weights)
@@ -153,21 +157,30 @@ class Comparison:
 
     def _sharpen(self, reference: Reference, claimed: Array) -> None:
         """Where the bars are too wide to decide (or decide against the derivative), ask legs that see further."""
-        tolerance = reference.tolerance(claimed, self.settings.rtol, self.settings.atol)
-        doubtful = reference.wide(claimed) | reference.bad(claimed, tolerance)
-        for column in np.flatnonzero(np.any(doubtful, axis=0))[:REPLAYS]:
-            column = int(column)
-            for name, ask in (("complex step", self._complex_step), ("mpmath", self._replay)):
+        def doubtful() -> Array:
+            tolerance = reference.tolerance(claimed, self.settings.rtol, self.settings.atol)
+            return np.asarray(reference.wide(claimed) | reference.bad(claimed, tolerance))
+
+        vanishing = reference.vanishing(claimed)
+        for column in map(int, np.flatnonzero(np.any(doubtful(), axis=0))[:REPLAYS]):
+            for name, ask in (("symbolic", self._formula), ("complex step", self._complex_step), ("mpmath", self._replay)):
                 if column in self.columns.get(name, ()) or name in self.unavailable:
                     continue
+                if name == "mpmath" and np.all(vanishing[:, column] | ~doubtful()[:, column]):
+                    continue  # it is dear, and all the rest says zero
                 answer = ask(column)
                 if answer is None:
                     continue
                 self.columns.setdefault(name, {})[column] = answer
                 reference.sharpen(column, *answer)
-                if not np.any(reference.wide(claimed)[:, column] | reference.bad(claimed, reference.tolerance(
-                        claimed, self.settings.rtol, self.settings.atol))[:, column]):
+                if not np.any(doubtful()[:, column]):
                     break
+
+    def _formula(self, column: int) -> tuple[Array, Array] | None:
+        if self.symbolic is None:
+            return None
+        value = self.symbolic[1][column:column + 1]
+        return value, 4 * np.finfo(float).eps * np.abs(value)
 
     def _complex_step(self, column: int) -> tuple[Array, Array] | None:
         answer = self.view.complex_step(column)
@@ -196,7 +209,9 @@ class Comparison:
         except Exception as error:  # a leg that cannot be had says why, whatever the reason
             self.unavailable["mpmath"] = _first_line(error) if self.own else _UNTRACED
             return None
-        return value, 4 * np.finfo(float).eps * np.abs(value)
+        # Differences at 50 digits: what is left of a derivative that vanishes is noise of theirs.
+        noise = 1e-38 * np.abs(self.view.here) / (abs(float(self.view.point[column])) or 1.0)
+        return value, 4 * np.finfo(float).eps * np.abs(value) + noise
 
     def _ask_sympy(self, reference: Reference) -> Any:
         """SymPy's gradient for a function of one output, or None with the reason noted."""
@@ -219,7 +234,8 @@ class Comparison:
                     return None
             from .symbolic import symbolic_gradient
 
-            found = symbolic_gradient(self.function, self.args, names=self.settings.labels, seconds=5.0 if wanted else SYMBOLIC_SECONDS)
+            found = symbolic_gradient(self.function, self.args, names=self._symbols(),
+                                      seconds=5.0 if wanted else SYMBOLIC_SECONDS)
         except Exception as error:  # as in _replay
             self.unavailable["symbolic"] = _first_line(error) if self.own else _UNTRACED
             return None
@@ -232,9 +248,19 @@ class Comparison:
             return None
         return found, values
 
+    def _symbols(self) -> list[str] | None:
+        """What SymPy calls the arguments: the labels, where these are identifiers and one for each."""
+        labels = self.settings.labels
+        return labels if len(labels) == len(self.args) and all(map(str.isidentifier, labels)) else None
+
     def _excused(self, name: str, reference: Reference, claimed: Array, bad: Array, tolerance: Array) -> Array:
         """The bad entries less those that are only rounding: the same derivative in longer arithmetic decides."""
         if not np.any(bad) or self.settings.rtol is not None or self.settings.atol is not None:
+            return bad
+        # Where the derivative vanishes, rounding of what cancels is left: as small as that of the values.
+        residue = ULPS * reference.unit * reference.outputs / reference.size
+        bad = bad & ~((np.abs(reference.value) <= 1e-3 * np.abs(claimed)) & (np.abs(claimed) <= residue))
+        if not np.any(bad):
             return bad
         columns = np.flatnonzero(np.any(bad, axis=0))
         rows = reference.row_sizes()
@@ -265,9 +291,10 @@ class Comparison:
                 excused |= remaining & (off <= tolerance + 8 * spread) & (off <= 1e-3 * np.maximum(
                     np.abs(claimed), 1e-3 * rows))
         if np.any(excused):
-            self.report.notes.append(f"{name} loses digits to rounding in {int(np.sum(excused))} entries; its formula is "
-                                     "right")
-        return bad & ~excused
+            self.report.notes.append(f"{name} loses digits to rounding in {int(np.sum(excused))} entries; its formula "
+                                     "is right")
+        left: Array = bad & ~excused
+        return left
 
     def _sensitivity(self, name: str, claimed: Array) -> Array:
         """How far the derivative under test moves when the inputs change in their last digits."""
@@ -335,7 +362,8 @@ class Comparison:
             part = digits[:, start:stop]
             if part.size:
                 least = float(np.min(part))
-                summary.digits = least if np.isfinite(least) else (0.0 if np.any(reference.kink[:, start:stop]) else 16.0)
+                kinked = bool(np.any(reference.kink[:, start:stop]))
+                summary.digits = least if np.isfinite(least) else (0.0 if kinked else 16.0)
                 name = max(states, key=lambda leg: float(np.max(states[leg][:, start:stop])))
                 ratio = states[name][:, start:stop]
                 row, column = np.unravel_index(int(np.argmax(ratio)), ratio.shape)
@@ -361,7 +389,8 @@ class Comparison:
             flat -= size
         raise AssertionError("no such output")
 
-    def _vote(self, claims: dict[str, Array], numeric: tuple[Array, Array], formulas: Any, entry: tuple[int, int]) -> None:
+    def _vote(self, claims: dict[str, Array], numeric: tuple[Array, Array], formulas: Any, entry: tuple[int, int]
+              ) -> None:
         row, column = entry
         said = {"numeric": (float(numeric[0][entry]), float(numeric[1][entry]))}
         for name, columns in self.columns.items():

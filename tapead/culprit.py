@@ -63,7 +63,7 @@ def first_wrong(function: Callable[..., Any], args: tuple[Any, ...], order: int,
             values[entry] = entry.output
             continue
         # Large inputs that no rule reads are not on the tape any more: they are computed again.
-        inputs = tuple([values.get(parent, value) if parent is not None else value  # type: ignore[arg-type]  # it is not
+        inputs = tuple([values.get(parent, value) if parent is not None else value
                         for parent, value in zip(entry.parents, entry.inputs, strict=True)])
         with np.errstate(all="ignore"):
             values[entry] = entry.primitive.kernel(*inputs, **entry.attrs)

@@ -76,9 +76,10 @@ def coordinate_steps(x: float, resolution: float) -> Array:
         steps = np.concatenate([_ladder(LARGEST, smallest), _ladder(LARGEST * magnitude, smallest * magnitude)])
     else:
         steps = _ladder(LARGEST * max(magnitude, 1.0), smallest * magnitude)
-    kind = np.float32 if resolution > 1e-10 else np.float64
+    kind = np.dtype(np.float32 if resolution > 1e-10 else np.float64)
     near = steps < magnitude
-    exact = np.asarray(kind(x) + steps.astype(kind) - kind(x), float)
+    center = np.asarray(x, kind)
+    exact: Array = (center + steps.astype(kind) - center).astype(float)
     return np.where(near & (exact > 0), exact, steps)
 
 
@@ -135,7 +136,8 @@ def _change(samples: Samples) -> Array:
     """By how much the function changes over the largest of the moderate steps at which it is defined."""
     change = np.fmax(np.abs(samples.ahead - samples.here), np.abs(samples.behind - samples.here))[2:]
     first = np.argmax(np.isfinite(change), axis=0)
-    return np.nan_to_num(change[first, np.arange(change.shape[1])])
+    moderate: Array = np.nan_to_num(change[first, np.arange(change.shape[1])])
+    return moderate
 
 
 def _noise(samples: Samples) -> Array:
@@ -155,7 +157,8 @@ def _floor_of(remainders: Array) -> Array:
         np.max(np.where(finite & (rank == place), np.abs(remainders), 0.0), axis=0, initial=0.0)
         for place in range(1, 5))
     curved = (last < second / 4) & (second < third / 4)
-    return np.where(curved, last, np.maximum(np.maximum(last, second), np.maximum(third, fourth)))
+    floor: Array = np.where(curved, last, np.maximum(np.maximum(last, second), np.maximum(third, fourth)))
+    return floor
 
 
 def _extrapolate(quotients: Array, steps: Array, noise: Array, order: int, resolution: float
@@ -188,7 +191,7 @@ def _extrapolate(quotients: Array, steps: Array, noise: Array, order: int, resol
 
 
 def _widened(value: Array, error: Array, row: Array, quotients: Array, rounding: Array) -> Array:
-    """The error bar, where it is as wide as the value made to reach every quotient of smaller steps that stands clear."""
+    """The error bar, where it is as wide as the value made to reach every clear quotient of smaller steps."""
     distance = np.abs(quotients - value)
     smaller = np.arange(len(quotients))[:, None] >= row
     outside = np.isfinite(distance) & (distance > 3 * rounding) & smaller

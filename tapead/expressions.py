@@ -31,11 +31,11 @@ _OTHER_NAMES: dict[str, Callable[..., Any]] = {
     "pow": np.power, "norm": np.linalg.norm, "det": np.linalg.det, "inv": np.linalg.inv, "solve": np.linalg.solve,
 }
 _NUMPY_FUNCTIONS: tuple[Callable[..., Any], ...] = (
-    np.sum, np.mean, np.prod, np.dot, np.where, np.max, np.min, np.var, np.std, np.median, np.cumsum, np.cumprod, np.sort,
-    np.ptp, np.average, np.vdot, np.inner, np.outer, np.cross, np.kron, np.matmul, np.trace, np.transpose, np.reshape,
-    np.ravel, np.squeeze, np.flip, np.roll, np.concatenate, np.stack, np.diag, np.diff, np.clip, np.sinc, np.i0, np.triu,
-    np.tril, np.trapezoid, np.interp, np.tensordot, np.einsum, np.nansum, np.nanmean, np.linalg.norm, np.linalg.det,
-    np.linalg.inv, np.linalg.solve, np.linalg.slogdet,
+    np.sum, np.mean, np.prod, np.dot, np.where, np.max, np.min, np.var, np.std, np.median, np.cumsum, np.cumprod,
+    np.sort, np.ptp, np.average, np.vdot, np.inner, np.outer, np.cross, np.kron, np.matmul, np.trace, np.transpose,
+    np.reshape, np.ravel, np.squeeze, np.flip, np.roll, np.concatenate, np.stack, np.diag, np.diff, np.clip, np.sinc,
+    np.i0, np.triu, np.tril, np.trapezoid, np.interp, np.tensordot, np.einsum, np.nansum, np.nanmean, np.linalg.norm,
+    np.linalg.det, np.linalg.inv, np.linalg.solve, np.linalg.slogdet,
 )
 _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
@@ -88,7 +88,7 @@ class ExpressionError(ValueError):
 
 def known_functions() -> dict[str, Callable[..., Any]]:
     """The functions a formula may call, by name."""
-    known = {ufunc.__name__: ufunc for ufunc in UFUNCS}
+    known: dict[str, Callable[..., Any]] = {ufunc.__name__: ufunc for ufunc in UFUNCS}
     known |= {function.__name__: function for function in _NUMPY_FUNCTIONS if function in FUNCTIONS}
     known |= {name: function for name, function in _OTHER_NAMES.items() if function in FUNCTIONS or function in UFUNCS}
     return known
@@ -185,9 +185,9 @@ class Expression:
             self._check(node.value, depth + 1)
             self._check(node.slice, depth + 1)
         elif isinstance(node, ast.Slice):
-            for part in (node.lower, node.upper, node.step):
-                if part is not None:
-                    self._check(part, depth + 1)
+            for bound in (node.lower, node.upper, node.step):
+                if bound is not None:
+                    self._check(bound, depth + 1)
         elif isinstance(node, (ast.List, ast.Tuple)):
             for part in node.elts:
                 self._check(part, depth + 1)
@@ -220,7 +220,8 @@ class Expression:
     def _variables(self) -> tuple[str, ...]:
         found: dict[str, int] = {}
         called = {id(node.func) for node in ast.walk(self._body) if isinstance(node, ast.Call)}
-        inside = {id(part) for node in ast.walk(self._body) if isinstance(node, ast.Call) for part in ast.walk(node.func)}
+        inside = {id(part) for node in ast.walk(self._body) if isinstance(node, ast.Call)
+                  for part in ast.walk(node.func)}
         for node in ast.walk(self._body):
             if isinstance(node, ast.Name) and id(node) not in called | inside and node.id not in CONSTANTS:
                 found[node.id] = min(found.get(node.id, node.col_offset), node.col_offset)
@@ -344,9 +345,9 @@ def parse_value(name: str, text: str) -> Any:
 
 def _power(base: Any, exponent: Any) -> Any:
     """``base ** exponent``, in floating point where Python's integers would fill the memory."""
-    if isinstance(base, int) and isinstance(exponent, int):
-        if exponent < 0 or abs(exponent) * max(base.bit_length(), 1) > MOST_BITS:
-            return float(base) ** exponent
+    if isinstance(base, int) and isinstance(exponent, int) and (
+            exponent < 0 or exponent * max(base.bit_length(), 1) > MOST_BITS):
+        return float(base) ** exponent
     return base ** exponent
 
 

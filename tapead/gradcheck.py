@@ -114,7 +114,7 @@ def _normalised(inputs: Any) -> tuple[Any, ...]:
     def leaf(value: Any) -> Any:
         value = value_of(value)
         if value.__class__ in (int, float, complex):
-            return np.complex128(value) if isinstance(value, complex) else np.float64(value)
+            value = np.complex128(value) if isinstance(value, complex) else np.float64(value)
         array = np.array(value)
         if array.dtype.kind not in "fc":
             cast = "; cast it, x.astype(float)" if array.dtype.kind in "iub" else ""
@@ -210,7 +210,7 @@ def _add_second(report: Report, f: Function, args: tuple[Any, ...], settings: Se
     view = view_of(on_values(f), args)
     generator = settings.generator
     outputs = view.outputs
-    weights = [np.ones(y.shape, y.dtype)[()] if y.size == 1 else generator.choice([-1.0, 1.0], y.shape).astype(y.dtype)[()]
+    weights = [(np.ones(y.shape) if y.size == 1 else generator.choice([-1.0, 1.0], y.shape)).astype(y.dtype)[()]
                for y in outputs]
     if not all(y.dtype.kind in "fc" for y in outputs):
         report.notes.append("second derivatives were not checked: an output is an integer")
@@ -238,8 +238,8 @@ def _add_second(report: Report, f: Function, args: tuple[Any, ...], settings: Se
         if np.any(wrong):
             second.verdict = "fail"
             place = int(np.flatnonzero(wrong)[0])
-            second.notes.append(f"reverse over forward gives {mixed[place]:.10g} for flat entry {place} along a direction, "
-                                f"differences of the gradient give {found.value[0, place]:.10g}")
+            second.notes.append(f"reverse over forward gives {mixed[place]:.10g} for flat entry {place} along a "
+                                f"direction, differences of the gradient give {found.value[0, place]:.10g}")
     second.legs.append(Leg("reverse over forward"))
     _conclude(second)
     report.second = second

@@ -35,7 +35,7 @@ class Reference:
         self.value, self.error, self.kink = found.value.T.copy(), found.error.T.copy(), found.kink.T.copy()
         self.sharpened = np.zeros(self.value.shape, bool)
         self.size = np.where(view.point == 0, 1.0, np.abs(view.point))
-        self.outputs = np.maximum(np.abs(view.here)[:, None], found.change.T)
+        self.outputs = np.maximum(np.maximum(np.abs(view.here)[:, None], found.change.T), 1e-290)
         self.unit = view.resolution
 
     def sharpen(self, column: int, value: Array, error: Array) -> None:
@@ -47,7 +47,8 @@ class Reference:
     def tolerance(self, claimed: Array, rtol: float | None, atol: float | None) -> Array:
         """How far each entry of a derivative may be off."""
         if rtol is not None or atol is not None:
-            return self.error + (atol or 0.0) + (rtol or 0.0) * np.abs(self.value)  # type: ignore[no-any-return]  # arrays
+            allowed: Array = self.error + (atol or 0.0) + (rtol or 0.0) * np.abs(self.value)
+            return allowed
         # Where values are too noisy to show a derivative, the derivative is noisy as well: nine digits will do there.
         floor = np.where(self.sharpened, 1e-9, ULPS * self.unit)
         with np.errstate(invalid="ignore", over="ignore"):
@@ -63,6 +64,10 @@ class Reference:
         size = np.maximum(np.abs(np.nan_to_num(claimed)), np.abs(np.nan_to_num(self.value)))
         slack = BARS * self.error
         return ~self.kink & (slack > 1e-6 * size) & (slack > 1e-8 * self.row_sizes())  # type: ignore[no-any-return]  # the same
+
+    def vanishing(self, claimed: Array) -> Array:
+        """Entries that are zero by the derivative and by the function's values, as far as these can show anything."""
+        return (claimed == 0) & (self.value == 0) & (BARS * self.error * self.size <= 1e-9 * self.outputs)  # type: ignore[no-any-return]  # the same
 
     def bad(self, claimed: Array, tolerance: Array) -> Array:
         """Entries that are off by more than they may be."""
@@ -80,7 +85,7 @@ class Reference:
 
 
 def agreed_digits(claimed: Array, value: Array, error: Array, usable: Array) -> Array:
-    """Decimal digits to which each entry is confirmed: those of the deviation or of the error bar, whichever is less."""
+    """Decimal digits to which each entry is confirmed: by its deviation or its error bar, whichever shows fewer."""
     size = np.maximum(np.abs(claimed), np.abs(value))
     row = np.max(np.where(usable, size, 0.0), axis=1, keepdims=True, initial=0.0)
     with np.errstate(all="ignore"):
@@ -88,7 +93,7 @@ def agreed_digits(claimed: Array, value: Array, error: Array, usable: Array) -> 
         digits = -np.log10(off / size)
     digits = np.where(off == 0, 16.0, np.clip(np.nan_to_num(digits, nan=0.0), 0.0, 16.0)) + 0.0
     # Entries that vanish beside the others of their row would always show few.
-    return np.where(usable & (size > 1e-6 * row), digits, np.inf)  # type: ignore[no-any-return]  # arrays
+    return np.where(usable & (size > 1e-6 * row), digits, np.inf)
 
 
 def steep(view: RealView, column: int, sign: float) -> bool:
@@ -98,7 +103,7 @@ def steep(view: RealView, column: int, sign: float) -> bool:
         quotients = [(view(view.moved(column, side * step * size)) - view.here) / (side * step * size)
                      for step in (1e-2, 1e-6, 1e-10)]
         growth = [float(np.nanmax(sign * q, initial=-np.inf)) for q in quotients]
-        if growth[-1] == np.inf or growth[0] > 0 and growth[1] > 3 * growth[0] and growth[2] > 3 * growth[1]:
+        if growth[-1] == np.inf or 0 < 9 * growth[0] < 3 * growth[1] < growth[2]:
             return True
     return False
 
@@ -131,7 +136,8 @@ def odd_one_out(said: Mapping[str, tuple[float, float]], shared: Sequence[str]) 
     return " and ".join(odd) or None
 
 
-def bisect(view: RealView, apply: Callable[[Array], Array], direction: Array, output: int) -> tuple[int, float, float, float]:
+def bisect(view: RealView, apply: Callable[[Array], Array], direction: Array, output: int
+           ) -> tuple[int, float, float, float]:
     """The input whose entry is wrong, where the derivative along `direction` is.
 
     Returns its flat index, what the derivative says, what differences say, and their error bar.

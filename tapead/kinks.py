@@ -1,7 +1,7 @@
 """Whether a derivative given at a kink is one of those that are right there.
 
-At a kink the slopes to either side differ and a subgradient may lie anywhere between them; in several dimensions it must
-do so along every direction jointly. The range along a direction is that of the slopes at nearby points on all sides
+At a kink the slopes to either side differ and a subgradient may lie anywhere between them; in several dimensions it has
+to along every direction jointly. The range along a direction is that of the slopes at nearby points on all sides
 (Clarke's generalised derivative, sampled).
 """
 
@@ -57,8 +57,8 @@ def subgradient_fault(view: RealView, apply: Callable[[Array], Array], coordinat
             place = int(np.flatnonzero(outside)[0])
             moving = np.flatnonzero(direction)
             way = f"input {moving[0]}" if len(moving) == 1 else f"inputs {', '.join(map(str, moving[:6]))} together"
-            return (f"moving {way}, the slope is between {low[place]:.6g} and {high[place]:.6g} on the sides of the kink; "
-                    f"the derivative says {claimed[place]:.6g}")
+            return (f"moving {way}, the slope is between {low[place]:.6g} and {high[place]:.6g} on the sides of the "
+                    f"kink; the derivative says {claimed[place]:.6g}")
     return None
 
 
@@ -94,17 +94,18 @@ def _directions(view: RealView, coordinates: list[int], scale: Array, distance: 
             for signs in patterns[: len(patterns) // 2]:
                 yield along(group, signs), sides(group, patterns + uneven)
     if len(coordinates) > 3:
-        slopes = {place: [_slope(view, view.point + side * distance * scale * _unit(view, place),
-                                 along([place], [1.0]), distance * INNER) for side in (1.0, -1.0)]
+        ends = {place: [_slope(view, view.point + side * distance * scale * _unit(view, place),
+                               along([place], [1.0]), distance * INNER) for side in (1.0, -1.0)]
                   for place in coordinates}
-        for signs in (np.ones(len(coordinates)), *(generator.choice([-1.0, 1.0], len(coordinates)) for _ in range(3))):
+        count = len(coordinates)
+        for turns in (np.ones(count), *(generator.choice([-1.0, 1.0], count) for _ in range(3))):
             # For a sum of separate kinks these two reach the ends of the range.
-            steeper = [float(np.sign(np.nansum((slopes[place][0] - slopes[place][1]) * sign))) or 1.0
-                       for place, sign in zip(coordinates, signs, strict=True)]
-            spread = generator.uniform(0.5, 1.5, len(coordinates))
-            patterns = [list(signs), list(-signs), list(np.array(steeper) * spread), list(-np.array(steeper) * spread)]
-            patterns += [list(generator.choice([-1.0, 1.0], len(coordinates)) * spread) for _ in range(6)]
-            yield along(coordinates, list(signs)), sides(coordinates, patterns)
+            steeper = [float(np.sign(np.nansum((ends[place][0] - ends[place][1]) * sign))) or 1.0
+                       for place, sign in zip(coordinates, turns, strict=True)]
+            spread = generator.uniform(0.5, 1.5, count)
+            extremes = [turns, -turns, np.array(steeper) * spread, -np.array(steeper) * spread]
+            extremes += [generator.choice([-1.0, 1.0], count) * spread for _ in range(6)]
+            yield along(coordinates, list(turns)), sides(coordinates, [list(offset) for offset in extremes])
 
 
 def _unit(view: RealView, place: int) -> Array:

@@ -34,14 +34,15 @@ def on_values(function: Function) -> Function:
 
     def call(*inputs: Any) -> Any:
         with no_grad():
-            result = function(*map_structure(lambda x: tensor(x) if isinstance(x, (np.ndarray, np.generic)) else x, inputs))
+            tensors = map_structure(lambda x: tensor(x) if isinstance(x, (np.ndarray, np.generic)) else x, inputs)
+            result = function(*tensors)
         return map_structure(value_of, result)
 
     return call
 
 
 def promoted(args: tuple[Any, ...], longer: bool = False) -> tuple[Any, ...] | None:
-    """The arguments with single (or, `longer`, double) precision raised to the next; None where there is none higher."""
+    """The arguments with single (or, `longer`, double) precision raised to the next; None where none is higher."""
     table = _LONGER if longer else _WIDER
     leaves = flatten(args)[0]
     if not any(np.asarray(leaf).dtype in table for leaf in leaves):
@@ -245,5 +246,6 @@ def view_of(function: Function, args: tuple[Any, ...]) -> RealView:
         raise
     if not np.all(np.isfinite(view.here)):
         place = int(np.flatnonzero(~np.isfinite(view.here))[0])
-        raise ValueError(f"gradcheck: the function is not finite at the point: flat output {place} is {view.here[place]}")
+        raise ValueError(f"gradcheck: the function is not finite at the point: flat output {place} is "
+                         f"{view.here[place]}")
     return view

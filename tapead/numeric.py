@@ -16,7 +16,7 @@ import numpy as np
 
 from .complexstep import Analytic, complex_step
 from .containers import flatten
-from .differences import Samples, Slopes, coordinate_steps, direction_steps, break_width, slopes
+from .differences import Samples, Slopes, break_width, coordinate_steps, direction_steps, slopes
 
 __all__ = ["Estimate", "RealView", "derivative", "gradient", "jacobian", "jvp"]
 
@@ -74,8 +74,17 @@ class RealView:
         Takes ``*args``; returns arrays, numbers or nested containers of them.
     args : sequence
         The point: arrays, numbers or nested containers.
-    call : callable, optional
-        How to call it with a list of arrays and read the result as a list of arrays; plain calling by default.
+
+    Attributes
+    ----------
+    leaves, outputs : list of ndarray
+        The inputs and outputs at the point, taken out of their containers.
+    point, here : ndarray
+        The same as flat vectors.
+    offsets : ndarray of int
+        Where in the flat vector each input begins, and the end of the last.
+    resolution : float
+        The rounding unit of the arithmetic: that of the coarsest input or output.
     """
 
     def __init__(self, function: Callable[..., Any], args: Sequence[Any]) -> None:
@@ -85,7 +94,6 @@ class RealView:
         self.point = to_real(self.leaves)
         sizes = [leaf.size * (2 if leaf.dtype.kind == "c" else 1) for leaf in self.leaves]
         self.offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(int)
-        self.calls = 0
         with _quiet():
             self.outputs = self._evaluate(self.point)
         self.here = to_real(self.outputs)
@@ -107,7 +115,6 @@ class RealView:
         return self.rebuild(parts)
 
     def _call(self, inputs: Any) -> list[Any]:
-        self.calls += 1
         return flatten(self.function(*inputs))[0]
 
     def _evaluate(self, flat: Array) -> list[Array]:
@@ -190,7 +197,7 @@ class RealView:
         if not len(suspects):
             return found
         noise = np.zeros(widths.shape)
-        for suspect in suspects:
+        for suspect in map(int, suspects):
             noise[suspect] = np.where(widths[suspect] > 0, self._treads(directions[suspect], widths[suspect]), 0.0)
         stairs = noise.ravel() > 0
         if not np.any(stairs):
@@ -204,9 +211,8 @@ class RealView:
 
     def _treads(self, direction: int | Array, widths: Array) -> Array:
         """The height of the steps of a staircase, per output; 0 for what is no staircase at any scale looked at."""
-        spacing = 1.7 * float(np.min(widths[widths > 0]))
         height = np.zeros(widths.shape)
-        for spacing in spacing * 3.0 ** np.arange(10):
+        for spacing in 1.7 * float(np.min(widths[widths > 0])) * 3.0 ** np.arange(10):
             if spacing > WIDE_FLAT * self._reach(direction):
                 break
             grid = np.array([self(self.moved(direction, spacing * place)) for place in range(-7, 8)])
@@ -279,7 +285,8 @@ def _estimate(view: RealView, directions: Sequence[int | Array], complex_step: b
             if analytic is None:
                 break
             better = (analytic[1] < error[row]) & (np.abs(analytic[0] - value[row]) <= 3 * error[row])
-            value[row], error[row] = np.where(better, analytic[0], value[row]), np.where(better, analytic[1], error[row])
+            value[row] = np.where(better, analytic[0], value[row])
+            error[row] = np.where(better, analytic[1], error[row])
             improved = improved or bool(np.any(better))
         method = "complex step" if improved else method
     left, right = (np.where(np.isfinite(bar), side, np.nan)
@@ -302,8 +309,8 @@ def _shaped(estimate: Estimate, shape: tuple[int, ...], transpose: bool = True) 
     def arranged(array: Any) -> Any:
         return np.reshape(array.T if transpose else array, shape)[()]
 
-    return Estimate(*(arranged(getattr(estimate, name)) for name in ("value", "error", "kink", "left", "right")),
-                    estimate.method)
+    return Estimate(arranged(estimate.value), arranged(estimate.error), arranged(estimate.kink),
+                    arranged(estimate.left), arranged(estimate.right), estimate.method)
 
 
 def derivative(f: Callable[..., Any], x: Any, direction: Any = None, *, complex_step: bool = True) -> Estimate:

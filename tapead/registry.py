@@ -39,6 +39,10 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {}
 REAL: Interval = (-np.inf, np.inf)
 
 
+#: Types that nobody can have given a meaning of their own.
+_PLAIN = frozenset([np.ndarray, np.float64, np.float32, np.complex128, float, int, complex])
+
+
 class Linear:
     """A local derivative that is a linear map: how it acts on a tangent, and its adjoint on a cotangent.
 
@@ -137,6 +141,12 @@ class Primitive:
 
     def __call__(self, *inputs: Any, **attrs: Any) -> Any:
         """Apply to arrays, numbers, tensors, or any type that defines ``__tapead_primitive__``."""
+        if not attrs:  # the commonest call by far: a rule's, in a sweep over plain values
+            for value in inputs:
+                if value.__class__ not in _PLAIN:
+                    break
+            else:
+                return self.kernel(*inputs)
         for key, value in attrs.items():
             if hasattr(type(value), "__tapead_primitive__"):
                 raise TypeError(f"{self.name}: argument {key!r} was given by keyword, which makes it an attribute that "

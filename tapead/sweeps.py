@@ -178,7 +178,7 @@ def reverse(seeds: Iterable[tuple[Entry, Any]], *, record: bool = False, stops: 
                     partials = rule(Op(entry) if record else entry)  # type: ignore[misc]  # as above
             parents = entry.parents
             if partials.__class__ is not tuple:
-                partials = tuple(partials) if isinstance(partials, list) else (partials,)
+                partials = (partials,) if partials.__class__ is not list else tuple(partials)
             if len(partials) != len(parents):
                 raise wrong_arity(primitive, partials, parents)
             position = -1
@@ -233,7 +233,10 @@ def reverse(seeds: Iterable[tuple[Entry, Any]], *, record: bool = False, stops: 
                     arriving = summed(arriving, product)
                 elif parent in cotangents:
                     if number:
-                        cotangents[parent] = summed(cotangents[parent], product)
+                        try:
+                            cotangents[parent] += product
+                        except FloatingPointError:
+                            cotangents[parent] = summed(cotangents[parent], product)
                     else:
                         accumulate(cotangents, parent, product)
                 elif following is None and parent.__class__ is not Leaf:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Tensor", "array", "tensor"]
 
 _getframe = sys._getframe
+_float64 = np.float64
 #: Operand types that go to an operator as they are.
 _NUMBERS = frozenset([float, int, np.float64, np.float32])
 _SCALARS = (bool, int, float, complex, np.generic)
@@ -53,14 +54,13 @@ class Tensor:
         The gradient that ``backward`` has accumulated (leaves only).
     """
 
-    __slots__ = ("_value", "_entry", "_grad", "_source", "_dependents", "__weakref__")
+    __slots__ = ("_value", "_entry", "_grad", "_links", "__weakref__")
 
     _value: Any
     _entry: Entry | None
     _grad: Tensor | None
     # Set only where there is something to say: a slot that is never set costs nothing.
-    _source: tuple[Tensor, Primitive, dict[str, Any]]
-    _dependents: list[weakref.ref[Tensor]]
+    _links: tuple[Tensor, Primitive, dict[str, Any]] | list[weakref.ref[Tensor]]
 
     # Tells the operators of other array types that ours are to be asked.
     __array_priority__ = 1000.0
@@ -185,12 +185,14 @@ class Tensor:
     @property
     def _view(self) -> tuple[Tensor, Primitive, dict[str, Any]] | None:
         """Of which tensor this one is a view, and by which primitive; None where it has memory of its own."""
-        return getattr(self, "_source", None)
+        links = getattr(self, "_links", None)
+        return links if links.__class__ is tuple else None
 
     @property
     def _views(self) -> list[weakref.ref[Tensor]] | None:
         """All views of this tensor's memory that were ever made."""
-        return getattr(self, "_dependents", None)
+        links = getattr(self, "_links", None)
+        return links if links.__class__ is list else None
 
     # ------------------------------------------------------------------ leaving the tape
 
@@ -485,13 +487,13 @@ def _link_view(result: Tensor, inputs: tuple[Any, ...], primitive: Primitive, at
     owner = result._value.base
     for source in inputs:
         if isinstance(source, Tensor) and (source._value is owner or getattr(source._value, "base", None) is owner):
-            result._source = (source, primitive, attrs)
+            result._links = (source, primitive, attrs)
             root = source
             while root._view is not None:
                 root = root._view[0]
             dependents = root._views
             if dependents is None:
-                dependents = root._dependents = []
+                dependents = root._links = []
             elif len(dependents) % 64 == 63:
                 dependents[:] = [reference for reference in dependents if reference() is not None]
             dependents.append(weakref.ref(result))
@@ -616,7 +618,7 @@ def unary(ufunc: np.ufunc) -> Callable[..., Any]:
         entry.instruction = frame.f_lasti
         if parent.scope is not scope:
             scope.take_in(parent)
-        if output.__class__ is np.ndarray and output.nbytes >= LARGE:
+        if output.__class__ is not _float64 and output.nbytes >= LARGE:
             let_go(entry)
         return result
 
@@ -641,7 +643,7 @@ def _binary(ufunc: np.ufunc, compute: Callable[[Any, Any], Any]) -> tuple[Any, A
         if kind is Tensor:
             other_value = other._value  # type: ignore[union-attr]  # the line above has just asked
             other_parent = other._entry  # type: ignore[union-attr]  # the same
-        elif kind in _NUMBERS:
+        elif kind is float or kind in _NUMBERS:
             other_value = other
             other_parent = None
         else:
@@ -672,7 +674,7 @@ def _binary(ufunc: np.ufunc, compute: Callable[[Any, Any], Any]) -> tuple[Any, A
             scope.take_in(parent)
         if other_parent is not None and other_parent.scope is not scope:
             scope.take_in(other_parent)
-        if output.__class__ is np.ndarray and output.nbytes >= LARGE:
+        if output.__class__ is not _float64 and output.nbytes >= LARGE:
             let_go(entry)
         return result
 

@@ -391,6 +391,15 @@ def test_one_result_under_several_outputs(size):
     assert [set(c) for c in cotangents] == [{1.0}, {10.0}, {100.0}, {1000.0}] and set(shared) == {1.0}
 
 
+def test_a_cotangent_that_two_operands_share(size):
+    def f(x, y):
+        early = y * 2.0
+        return (x + y) * 1.5 + early
+
+    for found, slope in zip(ta.vjp(f, np.ones(size), np.ones(size))[1](np.ones(size)), (1.5, 3.5), strict=True):
+        assert set(found.tolist()) == {slope}
+
+
 def test_a_cotangent_nobody_else_holds(size):
     x = ta.tensor(np.ones(size), requires_grad=True)
     y = x * 2

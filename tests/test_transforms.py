@@ -32,6 +32,7 @@ def test_numbers_in_numpy_scalars_out(x, kind):
     assert type(ta.jacobian(cube)(x)) is kind
     assert type(ta.hessian(cube)(x)) is kind and ta.hessian(cube)(x) == 18
     assert type(ta.hvp(cube, (x,), (1.0,))[0]) is kind
+    assert type(ta.grad(lambda x: np.sum(x * np.ones(3, np.float16)))(x)) is kind
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (3,), (2, 3), (0,), (2, 0, 3), (1, 1)])

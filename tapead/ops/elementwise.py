@@ -257,8 +257,10 @@ def _cosh(op: Any) -> Any:
 
 
 def _sech_kernel(x: Any) -> Any:
-    cosh = np.cosh(x)
-    return np.where(np.isfinite(cosh), 1 / cosh, 0)[()] if is_complex(x) else 1 / cosh
+    sech = 1 / np.cosh(x)
+    if sech.__class__ is np.float64 or sech.dtype.kind != "c":
+        return sech
+    return np.where(np.isfinite(sech), sech, 0)[()]
 
 
 # Its derivative written out goes through inf/inf where cosh overflows: hence a primitive.
@@ -274,7 +276,8 @@ def _sech_rule(op: Any) -> Any:
 @RegisterGradient("tanh", reads="inputs")
 def _tanh(op: Any) -> Any:
     """d tanh(x) = sech(x)² dx, which keeps its digits where 1 - tanh(x)² has lost them"""
-    s = _sech(op.inputs[0])
+    (x,) = op.inputs
+    s = 1 / np.cosh(x) if x.__class__ is np.float64 else _sech(x)  # long tapes of numbers feel the detour
     return s * s
 
 
