@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .hooks import retaining
 from .sweeps import cone, downstream, reverse
 from .tape import Entry, Leaf, user_frame
 from .tensor import Tensor, _wrap, tensor
@@ -18,17 +19,30 @@ def backward(output: Tensor, gradient: Any, retain_graph: bool | None, create_gr
     """Add the gradient of `output` to the leaves it depends on; see :meth:`Tensor.backward`."""
     root, seed = _seed(output, gradient, "backward", "this tensor", create_graph)
     keep = create_graph if retain_graph is None else retain_graph
-    found = reverse([(root, seed)], record=create_graph, freed_by=None if keep else _caller("backward()"))
+    found = reverse([(root, seed)], record=create_graph, asked=set(retaining) if retaining else (),
+                    freed_by=None if keep else _caller("backward()"))
     for entry, cotangent in found.items():
-        leaf = entry.tensor() if isinstance(entry, Leaf) and hasattr(entry, "tensor") else None
-        if leaf is not None and leaf.requires_grad:  # it may have been told otherwise since
-            if leaf.grad is None:
-                leaf.grad = _handed_out(cotangent)
-            elif create_graph:
-                leaf.grad = leaf.grad + cotangent
-            else:
-                # The same tensor object, as in PyTorch: who holds x.grad sees it grow.
-                leaf.grad.data = leaf.grad.data + cotangent
+        holder = _holder(entry)
+        if holder is None:
+            continue
+        if holder.grad is None:
+            holder.grad = _handed_out(cotangent)
+        elif create_graph:
+            holder.grad = holder.grad + cotangent
+        else:
+            # The same tensor object, as in PyTorch: who holds x.grad sees it grow.
+            holder.grad.data = holder.grad._value + cotangent
+        if hasattr(entry, "hooks"):
+            for hook in entry.hooks.of("accumulated"):
+                hook(holder)
+
+
+def _holder(entry: Entry) -> Tensor | None:
+    """The tensor whose ``.grad`` the cotangent of an entry is added to."""
+    if isinstance(entry, Leaf):
+        leaf = entry.tensor() if hasattr(entry, "tensor") else None
+        return leaf if leaf is not None and leaf.requires_grad else None  # it may have been told otherwise since
+    return None if entry.hooks.tensor is None else entry.hooks.tensor()
 
 
 def gradients(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool | None = None,

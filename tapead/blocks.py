@@ -74,31 +74,60 @@ class Stretch:
         """Sweep the stretch with `reverse`, taking its seeds out of `cotangents`; what it sends to entries outside."""
         seeds = [(entry, cotangents.pop(entry)) for entry in self.entries if entry in cotangents]
         totals: dict[Entry, Any] = {}
-        rows = self._rows(self.entries[0])
-        for start in range(0, self.shape[0], rows):
-            place = slice(start, start + rows)
-            copies, outside = self._cut(place)
-            found = reverse([(copies[entry], self._slice(cotangent, place)) for entry, cotangent in seeds])
-            for leaf, cotangent in found.items():
-                self._put(totals, outside[leaf], cotangent, place)
+        length, rows = self.shape[0], self._rows(self.entries[0])
+        copies, outside = self._copies()
+        # Whole blocks all have the same shape: all but the arrays is put in place once, and once more for the rest.
+        for places in ([slice(start, start + rows) for start in range(0, length - rows + 1, rows)],
+                       [slice(length - length % rows, length)] if length % rows else []):
+            changing = self._fill(copies, places[0]) if places else []
+            for place in places:
+                for copy, output, inputs, positions in changing:
+                    if output is not None:
+                        copy.output = output[place]
+                    if positions:
+                        for position in positions:
+                            inputs[position][1] = inputs[position][0][place]
+                        copy.inputs = tuple([value for _, value in inputs])
+                found = reverse([(copies[entry], self._slice(cotangent, place)) for entry, cotangent in seeds])
+                for leaf, cotangent in found.items():
+                    self._put(totals, outside[leaf], cotangent, place)
         return totals
 
-    def _cut(self, place: slice) -> tuple[dict[Entry, Entry], dict[Entry, Entry]]:
-        """Copies of the entries that hold the rows at `place`, and the originals of the leaves they end in."""
+    def _fill(self, copies: dict[Entry, Entry], place: slice) -> list[tuple[Entry, Any, list[list[Any]], list[int]]]:
+        """Put into the copies what is the same in all blocks of one length; what changes is returned.
+
+        That is, for each copy that holds arrays: its output if it is one, its inputs as pairs of the whole and the
+        block, and the places of those inputs that are arrays.
+        """
+        changing = []
+        for original, copy in copies.items():
+            copy.output = self._slice(original.output, place)
+            output = original.output if copy.output is not original.output else None
+            if output.__class__ is not np.ndarray:
+                output = None
+            inputs, positions = [], []
+            if copy.__class__ is not Leaf:
+                inputs = [[value, self._slice(value, place)] for value in original.inputs]
+                positions = [position for position, (whole, block) in enumerate(inputs)
+                             if block is not whole and block.__class__ is np.ndarray]
+                copy.inputs = tuple([block for _, block in inputs])
+            if output is not None or positions:
+                changing.append((copy, output, inputs, positions))
+        return changing
+
+    def _copies(self) -> tuple[dict[Entry, Entry], dict[Entry, Entry]]:
+        """Copies of the entries, for the values of one block, and the originals of the leaves that they end in."""
         copies: dict[Entry, Entry] = {}
         outside: dict[Entry, Entry] = {}
         for original in reversed(self.entries):
             copy = copies[original] = Entry()
             copy.primitive, copy.attrs, copy.index = original.primitive, original.attrs, original.index
             copy.code, copy.instruction = original.code, original.instruction
-            copy.output = self._slice(original.output, place)
-            copy.inputs = tuple([self._slice(value, place) for value in original.inputs])
             parents: list[Entry | None] = []
             for parent in original.parents:
                 if parent is not None and parent not in copies:
                     leaf = copies[parent] = Leaf()
                     leaf.primitive = parent.primitive
-                    leaf.output = self._slice(parent.output, place)
                     outside[leaf] = parent
                 parents.append(None if parent is None else copies[parent])
             copy.parents = tuple(parents)
@@ -110,9 +139,9 @@ class Stretch:
         return len(shape) == len(self.shape) and shape[0] == self.shape[0]
 
     def _slice(self, value: Any, place: slice) -> Any:
-        if not self._is_cut(value):
+        if value.__class__ is float or not self._is_cut(value):
             return value
-        return value.rows(place) if isinstance(value, Dropped) else value[place]
+        return value.rows(place) if value.__class__ is Dropped else value[place]
 
     def _put(self, totals: dict[Entry, Any], entry: Entry, cotangent: Any, place: slice) -> None:
         value = entry.output

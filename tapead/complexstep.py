@@ -132,21 +132,30 @@ def complex_step(function: Callable[[Any], Any], point: Any, direction: Any) -> 
     tuple of ndarray, or None
         The derivative per output, and how far it moves when point and step are changed by rounding errors.
     """
-    found = []
     eps = np.finfo(float).eps
-    # Other roundings of the same numbers: what differs between the runs is the error of each.
-    for shift, stretch in ((0, 1.0), (1, 1.1307), (-1, 0.9181), (2, 1.2913), (-2, 0.8707)):
-        step = STEP * stretch
-        shifted = point * (1 + shift * eps)
-        try:
-            value = function(Analytic(shifted + 1j * (step * direction)))
-        except Exception:  # whatever a function does with arrays it does not expect means: not provable
-            return None
-        if not isinstance(value, Analytic):
-            return None
-        found.append(value.value.imag / step)
-    derivatives = np.array(found)
-    if not np.all(np.isfinite(derivatives)):
-        return None
-    error = 4 * np.ptp(derivatives, axis=0) + 16 * eps * np.abs(derivatives[0])
-    return derivatives[0], error
+    # Other roundings of nearly the same numbers: what does not vary smoothly between the runs is error.
+    turns = np.where(np.arange(len(point)) % 2, 0.83, -1.0) + 0.17 * np.sin(np.arange(len(point)))
+    for spread in (1e-7, 1e-10, 2.0**-50):
+        found = []
+        for place in _PLACES:
+            step = STEP * (1 + 0.03 * place)
+            shifted = point * (1 + place * spread * turns)
+            try:
+                value = function(Analytic(shifted + 1j * (step * direction)))
+            except Exception:  # whatever a function does with arrays it does not expect means: not provable
+                return None
+            if not isinstance(value, Analytic):
+                return None
+            found.append(value.value.imag / step)
+        derivatives = np.array(found)
+        if np.all(np.isfinite(derivatives)):
+            # A smooth change is a cubic one over so short a way.
+            rough = np.max(np.abs(_OFF_CUBIC @ derivatives), axis=0)
+            return derivatives[len(_PLACES) // 2], 6 * rough + 16 * eps * np.max(np.abs(derivatives), axis=0)
+    return None
+
+
+_PLACES = np.array([-4.0, -3.07, -1.93, -1.09, 0.0, 0.91, 2.13, 2.97, 4.0])
+_CUBICS = np.vander(_PLACES, 4)
+#: What is left of values at these places when the best cubic is taken away.
+_OFF_CUBIC = np.eye(len(_PLACES)) - _CUBICS @ np.linalg.pinv(_CUBICS)

@@ -97,10 +97,12 @@ def _linearity(name: str, apply: Apply, vector: Array, image: Array, models: Seq
     usable = np.isfinite(image)
     findings = []
     size = float(np.max(np.abs(image[usable]), initial=0.0))
+    underflow = 1e-300 if unit < 1e-10 else 1e-34
     # Scaling by powers of two commutes with rounding: nothing has to be allowed for.
     for factor in (-1.0, 2.0**-20, -(2.0**12)):
-        worst = float(np.max(np.abs(apply(factor * vector) / factor - image)[usable], initial=0.0))
-        holds = worst <= 1e3 * unit * size
+        scaled = apply(factor * vector) / factor
+        worst = float(np.max(np.abs(scaled - image)[usable & ~np.isinf(scaled)], initial=0.0))  # it may overflow
+        holds = worst <= 1e3 * unit * size + underflow
         findings.append(Finding(f"{name}: scales with its argument ({factor:g})", holds,
                                 "" if holds else f"off by {worst:.1e} of {size:.1e}"))
     noise = _rounding(apply, vector, image, generator, unit)
@@ -111,7 +113,7 @@ def _linearity(name: str, apply: Apply, vector: Array, image: Array, models: Seq
     size = max(size, float(np.max(np.abs(second[both]), initial=0.0)))
     total = to_real([np.asarray(part) for part in to_leaves(1.5 * vector - 3.0 * other, models)])
     worst = float(np.max(np.abs(apply(total) - (1.5 * image - 3.0 * second))[both], initial=0.0))
-    holds = worst <= 100 * noise + 1e3 * unit * size
+    holds = worst <= 100 * noise + 1e3 * unit * size + underflow
     findings.append(Finding(f"{name}: additive", holds, "" if holds else f"off by {worst:.1e} of {size:.1e}"))
     return findings
 

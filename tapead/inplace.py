@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from .hooks import move_hooks
 from .ops.assignment import SET_VIEW, SETITEM, winners
 from .ops.indexing import settled_key
 from .registry import FUNCTIONS
@@ -78,6 +79,7 @@ def _move(target: Tensor, value: Any, entry: Entry | None) -> None:
         if was_leaf:
             entry = _leaf(value)
             entry.tensor = weakref.ref(target)
+            move_hooks(target._entry, entry)
     target._entry = entry
 
 

@@ -17,6 +17,8 @@ Array = np.ndarray[Any, Any]
 BARS = 10
 #: Rounding errors allowed to the derivative under test itself, in units of its last digit.
 ULPS = 64
+#: Below this every digit counts as rounding.
+UNDERFLOW = 1e-300
 
 
 class Reference:
@@ -52,7 +54,7 @@ class Reference:
         # Where values are too noisy to show a derivative, the derivative is noisy as well: nine digits will do there.
         floor = np.where(self.sharpened, 1e-9, ULPS * self.unit)
         with np.errstate(invalid="ignore", over="ignore"):
-            return BARS * self.error + floor * np.where(np.isfinite(claimed), np.abs(claimed), 0.0)  # type: ignore[no-any-return]  # the same
+            return BARS * self.error + UNDERFLOW + floor * np.where(np.isfinite(claimed), np.abs(claimed), 0.0)  # type: ignore[no-any-return]  # the same
 
     def row_sizes(self) -> Array:
         """The largest entry of each row."""

@@ -23,6 +23,8 @@ __all__ = ["Estimate", "RealView", "derivative", "gradient", "jacobian", "jvp"]
 Array = np.ndarray[Any, Any]
 #: A flat stretch wider than this (relative to the larger of |x| and 1) is the function's own, not rounding.
 WIDE_FLAT = 1e-3
+#: Wider than this, steps as high as the function itself are its own.
+NARROW_FLAT = 1e-6
 
 
 @dataclass(frozen=True)
@@ -222,6 +224,8 @@ class RealView:
             smooth = np.median(np.abs(np.diff(grid, 1, axis=0)), axis=0)
             stairs = (rough > 4 * self.resolution * np.abs(self.here)) & (rough > 0.1 * smooth) & (
                 roughest < 12 * rough)
+            if spacing > NARROW_FLAT * self._reach(direction):
+                stairs &= rough < 0.05 * np.max(np.abs(grid), axis=0)
             height = np.where(stairs, np.maximum(height, rough), height)
             if np.all(height[widths > 0] > 0):
                 break

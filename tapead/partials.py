@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .buffers import POOLED, recycle
 from .registry import Linear, Primitive
 from .tape import LARGE, Dropped, Entry
 from .tensor import Tensor
@@ -150,6 +151,18 @@ def added(total: Any, partial: Linear, cotangent: Any, value: Any) -> Any:
     with suppress(FloatingPointError):  # raised when all is added: inf - inf is the NaN it ought to be
         partial.add(total, cotangent)  # type: ignore[misc]  # the sweep has asked whether there is one
     return total
+
+
+def free(entry: Entry, attrs: dict[str, Any]) -> None:
+    """Let go of an entry's values, whose memory other operations may then use; `attrs` say who did it."""
+    inputs, output = entry.inputs, entry.output
+    entry.inputs = entry.output = None
+    entry.attrs = attrs
+    if output.nbytes >= POOLED:
+        held = [output, *inputs]
+        del inputs, output
+        for position in range(len(held)):  # a loop variable would be one more reference
+            recycle(held[position])
 
 
 def call_lazy(partial: Any) -> Any:

@@ -182,7 +182,7 @@ class Primitive:
 
 def value_of(x: Any) -> Any:
     """The plain value of a tensor; anything else as it is. For arguments that are not differentiated in."""
-    return x.data if hasattr(type(x), "__tapead_primitive__") and hasattr(x, "data") else x
+    return getattr(x, "_value", x) if hasattr(type(x), "__tapead_primitive__") else x
 
 
 def add_primitive(new: Primitive) -> Primitive:

@@ -19,12 +19,15 @@ from typing import Any
 import numpy as np
 
 from .blocks import BLOCKED, Stretch
+from .guards import guards, verify
+from .observing import observe, observe_forward
 from .partials import (
     SOLE,
     accumulate,
     added,
     call_lazy,
     fit,
+    free,
     is_writable,
     meets_nan,
     not_differentiable,
@@ -41,7 +44,7 @@ from .registry import Linear, current_overrides
 from .tape import Entry, Leaf
 from .tensor import _wrap
 
-__all__ = ["cone", "forward", "reverse"]
+__all__ = ["Expansion", "cone", "forward", "reverse"]
 
 _by_index = attrgetter("index")
 _float64 = np.float64
@@ -57,6 +60,42 @@ class Op:
                              for value, parent in zip(entry.inputs, entry.parents, strict=True)])
         self.output = _wrap(entry.output, entry)
         self.attrs = entry.attrs
+
+
+class Expansion(Exception):  # noqa: N818 -- no error, but the way out of a rule that costs other rules nothing
+    """Raised by the rule of an entry that stands for a stretch of the tape: here is that stretch, recorded again.
+
+    Parameters
+    ----------
+    pairs : list of (Entry, Entry)
+        Every entry that stands for a result of the stretch, and the entry that has that result in it.
+    """
+
+    def __init__(self, pairs: list[tuple[Entry, Entry]]) -> None:
+        self.pairs = pairs
+
+
+def _siblings(pairs: list[tuple[Entry, Entry]], waiting: list[tuple[int, Entry]]) -> list[Entry]:
+    """Take the entries that stand for other results of the same stretch out of the heap, and return them."""
+    standing = {old for old, _ in pairs}
+    found = [one for _, one in waiting if one in standing]
+    waiting[:] = [pair for pair in waiting if pair[1] not in standing]
+    heapify(waiting)
+    return found
+
+
+def _expand(pairs: list[tuple[Entry, Entry]], cotangents: dict[Entry, Any], waiting: list[tuple[int, Entry]],
+            only: set[Entry] | None, freed: Any) -> None:
+    """Go on in the stretch itself with the cotangents of what stands for it."""
+    if only is not None:
+        ends = {parent for old, _ in pairs for parent in old.parents if parent is not None}
+        only.update(downstream(cone([new for _, new in pairs], ends), ends & only))
+    for old, new in pairs:
+        if old in cotangents:
+            heappush(waiting, (-new.index, new))
+            cotangents[new] = cotangents.pop(old)
+        if freed is not None:
+            free(old, freed)
 
 
 def cone(roots: Iterable[Entry], stops: set[Entry]) -> list[Entry]:
@@ -115,12 +154,16 @@ def reverse(seeds: Iterable[tuple[Entry, Any]], *, record: bool = False, stops: 
     RuntimeError
         If an earlier sweep has freed an entry.
     """
+    seeds = list(seeds)
     cotangents: dict[Entry, Any] = {}
     results: dict[Entry, Any] = {}
     waiting: list[tuple[int, Entry]] = []
     overrides = current_overrides()
-    special = bool(overrides or asked or stops)
+    observer = observe([root for root, _ in seeds])
+    whole = bool(record or overrides or asked or stops or observer)  # not in blocks
+    special = bool(overrides or asked or stops or observer or guards)
     freed = None if freed_by is None else {"freed by": freed_by}
+    remaining: set[Entry] | None = None  # of `only`, once a stretch has been recorded again
     careful = False
     # Anything invalid (0 · inf, inf - inf) trips the hardware flag, and only that operation is then redone with care.
     with np.errstate(divide="ignore", over="ignore", under="ignore", invalid="raise"):
@@ -148,17 +191,28 @@ def reverse(seeds: Iterable[tuple[Entry, Any]], *, record: bool = False, stops: 
             primitive = entry.primitive
             rule = primitive.rule
             if special:
+                if entry in guards:
+                    verify(entry)
+                if observer is not None:
+                    cotangent = observer.arrive(entry, cotangent)
                 if entry in asked or entry in stops:
                     results[entry] = cotangent
                     if entry in stops or (only is not None and only.isdisjoint(entry.parents)):
                         continue
+                if remaining is not None:  # what a stretch records again is not to be kept by what guides the sweep
+                    remaining.discard(entry)
                 rule = overrides.get(primitive.name, rule)
+                if observer is not None:
+                    rule = observer.rule(entry, rule, cotangent)  # type: ignore[arg-type]  # only leaves have none
             if entry.inputs is None:
                 raise was_freed(entry)
             number = cotangent.__class__ is _float64 and not careful
-            if not (number or record or special or careful) and only is None and cotangent.nbytes >= BLOCKED:
+            if not (number or whole or careful) and only is None and cotangent.nbytes >= BLOCKED:
                 stretch = Stretch(entry, waiting)
                 if stretch.worthwhile:
+                    if guards:
+                        for one in stretch.entries:
+                            verify(one)
                     cotangents[entry] = cotangent
                     waiting = [pair for pair in waiting if pair[1] not in stretch.entries]
                     heapify(waiting)
@@ -168,14 +222,24 @@ def reverse(seeds: Iterable[tuple[Entry, Any]], *, record: bool = False, stops: 
                         accumulate(cotangents, below, product)
                     if freed is not None:
                         for entry in stretch.entries:
-                            entry.inputs = entry.output = None
-                            entry.attrs = freed
+                            free(entry, freed)
                     continue
             try:
                 partials = rule(Op(entry) if record else entry)  # type: ignore[misc]  # only leaves have none
             except FloatingPointError:
                 with np.errstate(invalid="ignore"):
                     partials = rule(Op(entry) if record else entry)  # type: ignore[misc]  # as above
+            except Expansion as expansion:
+                if only is not None and remaining is None:
+                    only = remaining = set(only)
+                for old in _siblings(expansion.pairs, waiting):
+                    if observer is not None:
+                        cotangents[old] = observer.arrive(old, cotangents[old])
+                    if old in asked:
+                        results[old] = cotangents[old]
+                cotangents[entry] = cotangent
+                _expand(expansion.pairs, cotangents, waiting, remaining, freed)
+                continue
             parents = entry.parents
             if partials.__class__ is not tuple:
                 partials = (partials,) if partials.__class__ is not list else tuple(partials)
@@ -247,9 +311,14 @@ def reverse(seeds: Iterable[tuple[Entry, Any]], *, record: bool = False, stops: 
                     if parent.__class__ is not Leaf:  # a leaf needs no turn: its cotangent is a result
                         heappush(waiting, (-parent.index, parent))
             if freed is not None:
-                entry.inputs = entry.output = None  # marks a freed entry
-                entry.attrs = freed
+                if number:
+                    entry.inputs = entry.output = None  # marks a freed entry
+                    entry.attrs = freed
+                else:
+                    free(entry, freed)
     results.update(cotangents)
+    if observer is not None:
+        observer.finish(results)
     return results
 
 
@@ -271,23 +340,31 @@ def forward(order: Sequence[Entry], tangents: dict[Entry, Any], *, record: bool 
         `tangents`.
     """
     overrides = current_overrides()
+    observer = observe_forward(order)
     with np.errstate(divide="ignore", over="ignore", under="ignore", invalid="raise"):
         for entry in order:
             primitive = entry.primitive
             rule = primitive.rule
             parents = entry.parents
-            if rule is None or tangents.keys().isdisjoint(parents):
+            if rule is None or tangents.keys().isdisjoint(parents) or entry in tangents:
                 continue
             if overrides:
                 rule = overrides.get(primitive.name, rule)
             if entry.inputs is None:
                 raise was_freed(entry)
+            if guards and entry in guards:
+                verify(entry)
+            if observer is not None:
+                rule = observer.forward_rule(entry, rule)
             op = Op(entry) if record else entry
             try:
                 partials = rule(op)
             except FloatingPointError:
                 with np.errstate(invalid="ignore"):
                     partials = rule(op)
+            except Expansion as expansion:
+                _forward_expanded(expansion.pairs, tangents, record)
+                continue
             if partials.__class__ is not tuple:
                 partials = tuple(partials) if isinstance(partials, list) else (partials,)
             if len(partials) != len(parents):
@@ -307,4 +384,16 @@ def forward(order: Sequence[Entry], tangents: dict[Entry, Any], *, record: bool 
                 total = product if total is None else summed(total, product)
             if total is not None:
                 tangents[entry] = spread(total, entry.output, primitive)
+    if observer is not None:
+        observer.finish_forward(tangents)
     return tangents
+
+
+def _forward_expanded(pairs: list[tuple[Entry, Entry]], tangents: dict[Entry, Any], record: bool) -> None:
+    """Carry tangents through a stretch of the tape to the entries that stand for its results."""
+    ends = {parent for old, _ in pairs for parent in old.parents if parent is not None}
+    within = {end: tangents[end] for end in ends if end in tangents}
+    forward(cone([new for _, new in pairs], ends), within, record=record)
+    for old, new in pairs:
+        if new in within:
+            tangents[old] = within[new]

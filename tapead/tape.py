@@ -12,13 +12,14 @@ import itertools
 import operator
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import numpy as np
 
+from .hooks import Handle, Hooks, add_hook
 from .registry import current_overrides
 
 if TYPE_CHECKING:
@@ -69,6 +70,9 @@ def attribute(entry: Entry, start: int) -> None:
             seen.update(new)
 
 
+#: Whether ``detect_anomaly`` is in force: sweeps then look at every value, so that none is let go of.
+looking_for_anomalies: ContextVar[bool] = ContextVar("tapead looks for anomalies", default=False)
+
 #: From this many bytes on, an array is worth the trouble of not keeping it or of using its buffer again.
 LARGE = 1 << 15
 
@@ -94,7 +98,7 @@ class Entry:
         The place in the order of recording; a parent's index is smaller than its children's.
     """
 
-    __slots__ = ("primitive", "inputs", "parents", "output", "attrs", "index", "scope", "code", "instruction",
+    __slots__ = ("primitive", "inputs", "parents", "output", "attrs", "index", "scope", "code", "instruction", "hooks",
                  "__weakref__")
 
     # No __init__: it would be a third of the cost of recording. `record` and the two fast paths of Tensor set these.
@@ -108,6 +112,8 @@ class Entry:
     # A code object and an instruction number keep no local variable of the user's alive, as the frame would.
     code: CodeType
     instruction: int
+    # Set only where there are any.
+    hooks: Hooks
 
     @property
     def name(self) -> str:
@@ -132,6 +138,29 @@ class Entry:
         """The source as people read it, ``model.py:12``."""
         file, line = self.source
         return f"{os.path.basename(file)}:{line}"
+
+    def register_hook(self, hook: Callable[[tuple[Any, ...], tuple[Any, ...]], Any]) -> Handle:
+        """Call ``hook(grad_inputs, grad_outputs)`` whenever a reverse sweep has passed this entry.
+
+        It gets a tuple with the gradient sent to each input (None for a constant) and one with the gradient of the output;
+        what it returns, unless None, takes the place of the former.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import tapead as ta
+        >>> x = ta.tensor(0.0, requires_grad=True)
+        >>> y = np.exp(x)
+        >>> handle = y.grad_fn.register_hook(lambda grad_inputs, grad_outputs: (grad_inputs[0] * 10.0,))
+        >>> y.backward()
+        >>> x.grad
+        tensor(10.)
+        """
+        return add_hook(self, "after", hook)
+
+    def register_prehook(self, hook: Callable[[tuple[Any, ...]], Any]) -> Handle:
+        """Call ``hook(grad_outputs)`` before a reverse sweep passes this entry; it may return another tuple."""
+        return add_hook(self, "before", hook)
 
     def __repr__(self) -> str:
         return f"<{self.name}>"
@@ -187,6 +216,8 @@ def let_go(entry: Entry) -> None:
     Constants stay: they cannot be computed again by replaying the tape.
     """
     reads = entry.primitive.reads
+    if looking_for_anomalies.get():
+        return
     if reads == "all" or entry.primitive.name in current_overrides():  # another rule may read something else
         return
     if reads != "output" and entry.output.nbytes >= LARGE:
@@ -216,14 +247,18 @@ class Scope:
         The scope around this one.
     foreign : bool
         Whether an entry from outside was taken in.
+    lasting : bool
+        Whether sweeps come later than the call that records, when its caller may have changed his arrays.
     """
 
-    __slots__ = ("enabled", "tape", "outer", "foreign", "_twin")
+    __slots__ = ("enabled", "tape", "outer", "foreign", "lasting", "_twin")
 
-    def __init__(self, tape: Tape | None, outer: Scope | None = None, enabled: bool = True) -> None:
+    def __init__(self, tape: Tape | None, outer: Scope | None = None, enabled: bool = True,
+                 lasting: bool = True) -> None:
         self.enabled = enabled
         self.tape = tape
         self.outer = outer
+        self.lasting = lasting
         self.foreign = False
         self._twin: Scope | None = None
 
@@ -231,7 +266,7 @@ class Scope:
     def twin(self) -> Scope:
         """The same scope with recording switched off, or on again."""
         if self._twin is None:
-            self._twin = Scope(self.tape, self.outer, not self.enabled)
+            self._twin = Scope(self.tape, self.outer, not self.enabled, self.lasting)
             self._twin._twin = self
         return self._twin
 

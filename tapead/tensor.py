@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import sys
+import warnings
 import weakref
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import ops as _ops  # registers the primitives that the operators below stand for
+from .buffers import POOLED, compute_into_buffer
+from .guards import guards, protect
+from .hooks import Handle, add_hook, hooks_of, move_hooks, retaining
+from .readonly import ReadOnly
 from .registry import FUNCTIONS, PRIMITIVES, UFUNCS, Primitive
 from .tape import (
     LARGE,
@@ -84,24 +89,43 @@ class Tensor:
 
     @property
     def data(self) -> Any:
-        """The value, as an array or NumPy scalar."""
-        return self._value
+        """The value, as a NumPy scalar or an array that cannot be written into: the tape may need what is in it.
+
+        ``x.data -= step`` and ``x.data[i] = v`` change the tensor, outside of the tape: entries keep the values they saw.
+        """
+        value = self._value
+        if value.__class__ is np.ndarray:
+            value = value.view(ReadOnly)
+            value.tensor = self
+        return value
 
     @data.setter
     def data(self, value: Any) -> None:
-        new = np.asarray(value.data if isinstance(value, Tensor) else value, dtype=self.dtype)
+        new = np.array(value._value if isinstance(value, Tensor) else value, dtype=self.dtype)
         if new.shape != self.shape:
             raise ValueError(f"x.data = ...: the new value has shape {new.shape}, the tensor {self.shape}")
-        tracked = self._entry is not None
+        previous = self._entry
         self._value = new[()]
         self._entry = None
-        if tracked:
+        if previous is not None:
             self.requires_grad_()
+            if isinstance(previous, Leaf):
+                move_hooks(previous, self._entry)
 
     @property
     def grad(self) -> Tensor | None:
-        """The accumulated gradient, a tensor of this one's shape and dtype; None before the first ``backward``."""
-        return getattr(self, "_grad", None)
+        """The accumulated gradient, a tensor of this one's shape and dtype; None before the first ``backward``.
+
+        Only leaves have one, and results of which ``retain_grad()`` was asked.
+        """
+        found = getattr(self, "_grad", self)
+        if found is not self:
+            return found
+        if not self.is_leaf and self._entry not in retaining:
+            self._grad = None  # so that this is said once
+            warnings.warn(f"x.grad of the result of {self._entry!r}: backward() keeps gradients of leaves only; call "
+                          "x.retain_grad() before it to have this one kept", UserWarning, stacklevel=2)
+        return None
 
     @grad.setter
     def grad(self, value: Any) -> None:
@@ -244,6 +268,59 @@ class Tensor:
             self._entry.tensor = weakref.ref(self)
         return self
 
+    def retain_grad(self) -> None:
+        """Have ``backward`` keep the gradient of this result in ``.grad``, as it does for leaves.
+
+        Examples
+        --------
+        >>> import tapead as ta
+        >>> x = ta.tensor(3.0, requires_grad=True)
+        >>> y = x * x
+        >>> y.retain_grad()
+        >>> (2.0 * y).backward()
+        >>> y.grad
+        tensor(2.)
+        """
+        entry = self._tracked("retain_grad")
+        if not self.is_leaf:
+            hooks_of(entry).tensor = weakref.ref(self)
+            retaining.add(entry)
+
+    def register_hook(self, hook: Callable[[Tensor], Any]) -> Handle:
+        """Call ``hook(gradient)`` whenever a reverse sweep knows the gradient of this tensor.
+
+        What the hook returns, unless None, takes the place of the gradient.
+
+        Returns
+        -------
+        Handle
+            With a method ``remove()``.
+
+        Examples
+        --------
+        >>> import tapead as ta
+        >>> x = ta.tensor(3.0, requires_grad=True)
+        >>> handle = x.register_hook(lambda gradient: 10.0 * gradient)
+        >>> (x * x).backward()
+        >>> x.grad
+        tensor(60.)
+        >>> handle.remove()
+        """
+        return add_hook(self._tracked("register_hook"), "gradient", hook)
+
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], Any]) -> Handle:
+        """Call ``hook(tensor)`` whenever ``backward`` has added to ``.grad`` of this leaf."""
+        entry = self._tracked("register_post_accumulate_grad_hook")
+        if not self.is_leaf:
+            raise RuntimeError("x.register_post_accumulate_grad_hook: this tensor is no leaf, it is the result of "
+                               f"{entry!r}; use x.register_hook")
+        return add_hook(entry, "accumulated", hook)
+
+    def _tracked(self, method: str) -> Entry:
+        if self._entry is None:
+            raise RuntimeError(f"x.{method}() on a tensor that does not require a gradient: there will be none")
+        return self._entry
+
     def backward(self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False) -> None:
         """Add the gradient of this tensor to ``.grad`` of every leaf it depends on.
 
@@ -326,7 +403,9 @@ class Tensor:
             raise TypeError("a tensor that requires a gradient cannot become a NumPy array, which would drop its "
                             "graph; build arrays of tensors with tapead.array([...]), or use x.detach() to leave "
                             "the tape")
-        return np.array(self._value, dtype=dtype, copy=copy)
+        if copy is False:
+            return np.array(self.data.view(np.ndarray), dtype=dtype, copy=False)
+        return np.array(self._value, dtype=dtype)
 
     # ------------------------------------------------------------------ Python's protocols
 
@@ -334,9 +413,9 @@ class Tensor:
 
     def __reduce__(self) -> tuple[Any, ...]:
         if not self.is_leaf:
-            raise RuntimeError("only leaves can be copied or pickled, this tensor is the result of "
-                               f"{self._entry!r}; use x.detach()")
-        return tensor, (self._value, None, self.requires_grad)
+            warnings.warn(f"a copied or pickled tensor leaves its history behind: this result of {self._entry!r} becomes a "
+                          "tensor that does not require a gradient; use x.detach() to say so", UserWarning, stacklevel=3)
+        return _restored, (self._value, self.requires_grad and self.is_leaf, getattr(self, "_grad", None))
 
     def __len__(self) -> int:
         if self.ndim == 0:
@@ -393,6 +472,14 @@ class Tensor:
         elif self._entry is not None:
             text += ", requires_grad=True"
         return f"tensor({text})"
+
+
+def _restored(value: Any, requires_grad: bool, gradient: Tensor | None) -> Tensor:
+    """What a pickled tensor becomes."""
+    result = tensor(value, None, requires_grad)
+    if gradient is not None:
+        result.grad = gradient
+    return result
 
 
 _DEFAULT_DTYPES = frozenset(map(np.dtype, [float, int, bool, complex]))
@@ -476,7 +563,12 @@ def apply(primitive: Primitive, inputs: tuple[Any, ...], attrs: dict[str, Any]) 
         if primitive.rule is None:
             raise NotImplementedError(f"primitive {primitive.name!r} has no derivative rule; register one with "
                                       f"@tapead.RegisterGradient({primitive.name!r})")
+        marks = None
+        if scope.lasting and primitive.reads != "nothing" and primitive.reads != "output":
+            values, marks = protect(values, inputs)
         result._entry = record(primitive, values, parents, output, attrs, scope)
+        if marks is not None:
+            guards[result._entry] = marks
     if output.__class__ is np.ndarray and output.base is not None and result.__class__ is Tensor:
         _link_view(result, inputs, primitive, attrs)
     return result
@@ -595,7 +687,7 @@ def unary(ufunc: np.ufunc) -> Callable[..., Any]:
         value = x._value
         parent = x._entry
         result = Tensor()
-        result._value = output = ufunc(value)
+        result._value = output = ufunc(value) if value.__class__ is _float64 else compute_into_buffer(ufunc, value)
         if parent is None:
             result._entry = None
             return result
@@ -649,7 +741,11 @@ def _binary(ufunc: np.ufunc, compute: Callable[[Any, Any], Any]) -> tuple[Any, A
         else:
             return _general(ufunc, self, other)  # type: ignore[no-any-return]  # or NotImplemented
         result = Tensor()
-        result._value = output = compute(value, other_value)
+        if value.__class__ is _float64 or value.nbytes < POOLED:
+            output = compute(value, other_value)
+        else:
+            output = compute_into_buffer(ufunc, value, other_value)
+        result._value = output
         if parent is None and other_parent is None:
             result._entry = None
             return result

@@ -647,3 +647,25 @@ def test_linear_maps_that_write_in_place_spoil_nothing(kind, f, slope, size, scr
     np.testing.assert_array_equal(x, held[0])
     np.testing.assert_array_equal(cotangent, held[1])
     np.testing.assert_array_equal(out, f(lambda x: 2 * x, held[0]))
+
+
+def test_two_reductions_of_one_array(size):
+    def f(x):
+        y = x * 1.0
+        return np.sum(y) * 3.0 + np.sum(y) + np.mean(y) * size + y[0] * 0.0
+
+    x = np.ones(size)
+    for _ in range(2):
+        np.testing.assert_allclose(ta.grad(f)(x), np.full(size, 5.0), rtol=1e-13)
+    np.testing.assert_allclose(ta.grad(lambda x: np.sum(x) + np.sum(x) - np.sum(x))(x), 1.0)
+    y = ta.tensor(x, requires_grad=True)
+    total = np.sum(y) + np.sum(y)
+    cotangent = np.ones(size)
+    (found,) = ta.gradients([y, total], y, [cotangent, np.float64(1.0)])
+    assert set(found.tolist()) == {3.0} and set(cotangent) == {1.0}
+
+
+def test_opposite_infinities_are_added_once():
+    with np.errstate(all="ignore"):
+        assert np.isnan(ta.grad(lambda x: x * np.inf + x * -np.inf + x)(1.0))
+        assert ta.grad(lambda x: x * np.inf + x * 2.0 + x)(1.0) == np.inf

@@ -8,10 +8,14 @@ from . import (
     arithmetic,
     assignment,
     cumulative,
+    decompositions,
     diagonals,
     elementwise,
+    fft,
     joining,
+    linalg,
     nan,
+    norms,
     padding,
     plain,
     products,
@@ -30,8 +34,8 @@ from .indexing import getitem
 from .methods import METHODS
 
 __all__ = [
-    "METHODS", "call_ufunc", "getitem", "arithmetic", "assignment", "cumulative", "diagonals", "elementwise",
-    "joining", "nan", "padding", "plain", "products", "reductions", "selection", "sequences", "shaping",
+    "METHODS", "call_ufunc", "getitem", "arithmetic", "assignment", "cumulative", "decompositions", "diagonals", "elementwise",
+    "fft", "joining", "linalg", "nan", "norms", "padding", "plain", "products", "reductions", "selection", "sequences", "shaping",
     "sinc_and_i0", "sorting", "spacing", "statistics",
     "writing",
 ]

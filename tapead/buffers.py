@@ -1,0 +1,65 @@
+"""Memory of large arrays that sweeps have freed, kept for the operations to come.
+
+A fresh array of eight megabytes costs as much in page faults as the arithmetic that fills it. So where a sweep frees an
+entry whose arrays nobody else holds, their memory goes here, and the next large operations write into it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+__all__ = ["POOLED", "compute_into_buffer", "recycle"]
+
+#: Arrays of at least this many bytes are worth keeping.
+POOLED = 1 << 20
+#: No more than this is ever kept.
+_LIMIT = 1 << 28
+
+_free: dict[tuple[int, ...], list[Any]] = {}
+_kept = 0
+_getrefcount = sys.getrefcount
+_float64 = np.dtype(np.float64)
+
+
+def _references(array: Any) -> int:
+    return _getrefcount(array)
+
+
+def _count_passed() -> int:
+    holder = (np.empty(1),)
+    return _references(holder[0])
+
+
+#: References to an array that one container holds and that was passed to a function. Differs between CPythons.
+_HELD_ONCE = _count_passed()
+
+
+def recycle(array: Any) -> None:
+    """Keep the memory of an array that only the caller's container holds; anything else is left alone."""
+    global _kept
+    if (array.__class__ is np.ndarray and array.nbytes >= POOLED and _getrefcount(array) <= _HELD_ONCE
+            and array.dtype is _float64 and array.flags.owndata and array.flags.writeable
+            and array.flags.c_contiguous and _kept + array.nbytes <= _LIMIT):
+        _free.setdefault(array.shape, []).append(array)
+        _kept += array.nbytes
+
+
+def compute_into_buffer(ufunc: Callable[..., Any], first: Any, second: Any = None) -> Any:
+    """``ufunc(first, second)`` for large arrays, into memory that is kept here where there is some."""
+    global _kept
+    if first.__class__ is np.ndarray and first.nbytes >= POOLED and first.dtype is _float64 and (
+            second is None or second.__class__ is float or second.__class__ is int
+            or (second.__class__ is np.ndarray and second.dtype is _float64 and second.shape == first.shape)):
+        kept = _free.get(first.shape)
+        if kept:
+            try:
+                buffer = kept.pop()
+            except IndexError:  # another thread was faster
+                return ufunc(first) if second is None else ufunc(first, second)
+            _kept -= buffer.nbytes
+            return ufunc(first, out=buffer) if second is None else ufunc(first, second, out=buffer)
+    return ufunc(first) if second is None else ufunc(first, second)

@@ -1,0 +1,93 @@
+"""Functions of the user's that a sweep calls on its way, and the handles that remove them again.
+
+They are kept on the entries they wait for. Sweeps ask only once whether there are any.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from weakref import ReferenceType, WeakSet
+
+if TYPE_CHECKING:
+    from .tape import Entry
+    from .tensor import Tensor
+
+__all__ = ["Handle", "Hooks", "add_hook", "hooked", "move_hooks", "retaining"]
+
+#: Entries with hooks that a sweep has to call.
+hooked: WeakSet[Entry] = WeakSet()
+#: Entries whose gradient ``backward`` is to keep although they are no leaves.
+retaining: WeakSet[Entry] = WeakSet()
+
+_next_key = itertools.count().__next__
+#: The kinds of hooks that are called within a sweep; the others wait for its end.
+_DURING = ("gradient", "before", "after")
+
+
+class Hooks:
+    """What waits for an entry: functions by kind and number, and the tensor that retains the gradient.
+
+    The kinds are "gradient" (of the value), "before" and "after" the rule, and "accumulated" (added to ``.grad``).
+    """
+
+    __slots__ = ("by_kind", "tensor")
+
+    def __init__(self) -> None:
+        self.by_kind: dict[str, dict[int, Callable[..., Any]]] = {}
+        self.tensor: ReferenceType[Tensor] | None = None
+
+    def of(self, kind: str) -> list[Callable[..., Any]]:
+        """The functions of one kind, in the order of their registration."""
+        return list(self.by_kind.get(kind, {}).values())
+
+
+class Handle:
+    """Removes a hook: call ``remove()``, or use it in ``with`` to have the hook for the length of the block."""
+
+    __slots__ = ("_hooks", "_kind", "_key")
+
+    def __init__(self, hooks: Hooks, kind: str, key: int) -> None:
+        self._hooks = hooks
+        self._kind = kind
+        self._key = key
+
+    def remove(self) -> None:
+        """Take the hook away; a second time does nothing."""
+        self._hooks.by_kind.get(self._kind, {}).pop(self._key, None)
+
+    def __enter__(self) -> Handle:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.remove()
+
+
+def hooks_of(entry: Entry) -> Hooks:
+    """The hooks of an entry, made where there are none."""
+    found: Hooks | None = getattr(entry, "hooks", None)
+    if found is None:
+        found = entry.hooks = Hooks()
+    return found
+
+
+def add_hook(entry: Entry, kind: str, function: Callable[..., Any]) -> Handle:
+    """Have `function` called where `entry` is swept, at the moment that `kind` says."""
+    if not callable(function):
+        raise TypeError(f"a hook must be a function, not {function!r}")
+    hooks = hooks_of(entry)
+    key = _next_key()
+    hooks.by_kind.setdefault(kind, {})[key] = function
+    if kind in _DURING:
+        hooked.add(entry)
+    return Handle(hooks, kind, key)
+
+
+def move_hooks(old: Entry | None, new: Entry) -> None:
+    """Let a leaf that took a new value keep its hooks."""
+    hooks = getattr(old, "hooks", None)
+    if hooks is not None:
+        new.hooks = hooks
+        if any(hooks.by_kind.get(kind) for kind in _DURING):
+            hooked.add(new)

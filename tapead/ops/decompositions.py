@@ -1,0 +1,379 @@
+"""Eigenvalues, singular values and QR, with their vectors.
+
+A primitive has one result, so those with several return them stacked: first the values, then the vectors below them.
+The wrappers take them apart again.
+
+Where values coincide the vectors are open to a rotation. The terms 1 / (λⱼ - λᵢ) of the rules are zero there, which is
+right for functions that do not depend on that rotation; others are warned of, see ``matrices.GaugeWarning``. What a
+function of the vectors and the values together owes to the splitting of equal values (the off-diagonal part of
+V f(Λ) Vᴴ within them) cannot be told from cotangents of values and vectors at all, and is warned of too.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..registry import PRIMITIVES, Linear, Primitive, RegisterGradient, add_primitive, case, implements, value_of
+from .matrices import adjoint, coincident, diagonal, hermitian, inverse_or_zero, one_triangle, put_on_diagonal, warn_of_gauge
+
+_SYMMETRIC = np.array([[2.0, 0.3, -0.4], [0.3, -1.5, 0.7], [-0.4, 0.7, 0.6]])
+_SYMMETRIC_STACK = np.stack([_SYMMETRIC, _SYMMETRIC @ _SYMMETRIC])
+_SQUARE = np.array([[2.0, 0.3, -0.5], [0.7, 1.1, 0.2], [-0.4, 0.9, -1.8]])
+_TALL = np.array([[1.2, 0.3], [-0.7, 1.9], [0.4, -0.6]])
+
+_EighResult: Any = type(np.linalg.eigh(np.eye(1)))
+_EigResult: Any = type(np.linalg.eig(np.eye(1)))
+_SVDResult: Any = type(np.linalg.svd(np.eye(1)))
+_QRResult: Any = type(np.linalg.qr(np.eye(1)))
+
+_BASIS = "the basis that was chosen for the {} of equal {}"
+_PHASE = "the phase that was chosen for {}"
+_SPLIT = "how equal {} split, together with their {}"
+
+
+def _conj(x: Any) -> Any:
+    return np.conj(x) if x.dtype.kind == "c" else x
+
+
+def _anti(x: Any) -> Any:
+    """The anti-Hermitian part."""
+    return (x - adjoint(x)) * 0.5
+
+
+def _off(n: int) -> Any:
+    return ~np.eye(n, dtype=bool)
+
+
+# ---------------------------------------------------------------------- eigh
+
+
+def _eigh_kernel(a: Any, lower: bool = True) -> Any:
+    values, vectors = np.linalg.eigh(hermitian(a), "L" if lower else "U")
+    return np.concatenate([values[..., None, :].astype(vectors.dtype), vectors], axis=-2)
+
+
+add_primitive(Primitive("eigh", _eigh_kernel, cases=(case(_SYMMETRIC), case(_SYMMETRIC_STACK, lower=False))))
+
+
+@RegisterGradient("eigh", reads="output")
+def _eigh(op: Any) -> Any:
+    """d Λ = diag(P), d V = V (F ∘ P) with P = Vᴴ dA V, Fᵢⱼ = 1 / (λⱼ - λᵢ) (Daleckii and Krein 1965)"""
+    values, v = np.real(op.output[..., 0, :]), op.output[..., 1:, :]
+    same = coincident(values)
+    f = inverse_or_zero(values[..., None, :] - values[..., :, None], same)
+    off = _off(v.shape[-1])
+
+    def apply(t: Any) -> Any:
+        p = adjoint(v) @ hermitian(t) @ v
+        return np.concatenate([np.real(diagonal(p))[..., None, :].astype(v.dtype), v @ (f * p)], axis=-2)
+
+    def back(g: Any) -> Any:
+        weights, s = np.real(g[..., 0, :]), adjoint(v) @ g[..., 1:, :]
+        turned = _anti(s)
+        warn_of_gauge("eigh", lambda: (
+            (turned, same & off, _BASIS.format("eigenvectors", "eigenvalues")),
+            (turned, same & ~off, _PHASE.format("an eigenvector")),
+            (hermitian(value_of(s)), same & off & _weighted(weights), _SPLIT.format("eigenvalues", "eigenvectors"))), s)
+        return hermitian(v @ (put_on_diagonal(weights) + f * turned) @ adjoint(v))
+
+    return Linear(apply, back)
+
+
+def _weighted(weights: Any) -> Any:
+    """Pairs of values that have cotangents of their own."""
+    some = value_of(weights) != 0
+    return some[..., None, :] | some[..., :, None]
+
+
+@implements(np.linalg.eigh)
+def _eigh_of(a: Any, UPLO: Any = "L") -> Any:  # noqa: N803 -- NumPy's name
+    """The derivative in a Hermitian matrix is Hermitian; see `one_triangle`"""
+    lower = _is_lower("eigh", UPLO)
+    both = PRIMITIVES["eigh"](one_triangle(a, lower), lower=lower)
+    return _EighResult(np.real(both[..., 0, :]), both[..., 1:, :])
+
+
+def _is_lower(function: str, uplo: Any) -> bool:
+    if str(uplo).upper() not in ("L", "U"):
+        raise ValueError(f"np.linalg.{function}: UPLO must be 'L' or 'U', not {uplo!r}")
+    return str(uplo).upper() == "L"
+
+
+add_primitive(Primitive("eigvalsh", lambda a, lower=True: np.linalg.eigvalsh(hermitian(a), "L" if lower else "U"), cases=(
+    case(_SYMMETRIC), case(_SYMMETRIC_STACK, lower=False))))
+
+
+@RegisterGradient("eigvalsh", reads="inputs")
+def _eigvalsh(op: Any) -> Any:
+    """d λᵢ = vᵢᴴ dA vᵢ, with the adjoint V diag(g) Vᴴ"""
+    (a,) = op.inputs
+    v = np.linalg.eigh(hermitian(a))[1]
+    return Linear(lambda t: np.real(np.sum(_conj(v) * (hermitian(t) @ v), axis=-2)),
+                  lambda g: (v * g[..., None, :]) @ adjoint(v))
+
+
+@implements(np.linalg.eigvalsh)
+def _eigvalsh_of(a: Any, UPLO: Any = "L") -> Any:  # noqa: N803 -- NumPy's name
+    lower = _is_lower("eigvalsh", UPLO)
+    return PRIMITIVES["eigvalsh"](one_triangle(a, lower), lower=lower)
+
+
+# ---------------------------------------------------------------------- eig
+
+
+def _eig_kernel(a: Any) -> Any:
+    values, vectors = np.linalg.eig(a)
+    return np.concatenate([values[..., None, :], vectors], axis=-2)
+
+
+add_primitive(Primitive("eig", _eig_kernel, cases=(case(_SQUARE), case(np.stack([_SQUARE, _SQUARE + np.eye(3)])))))
+
+
+@RegisterGradient("eig", reads="output")
+def _eig(op: Any) -> Any:
+    """d Λ = diag(P), d V = V (F ∘ P) with P = V⁻¹ dA V, less what would lengthen the vectors (Boeddeker et al. 2017)"""
+    values, v = op.output[..., 0, :], op.output[..., 1:, :]
+    same = coincident(values)
+    f = inverse_or_zero(values[..., None, :] - values[..., :, None], same)
+    off = _off(v.shape[-1])
+
+    def apply(t: Any) -> Any:
+        p = np.linalg.solve(v, t @ v)
+        moved = v @ (f * p)
+        longer = np.real(np.sum(_conj(v) * moved, axis=-2, keepdims=True))
+        return np.concatenate([diagonal(p)[..., None, :], moved - v * longer], axis=-2)
+
+    def back(g: Any) -> Any:
+        vectors = g[..., 1:, :]
+        along = adjoint(v) @ vectors
+        warn_of_gauge("eig", lambda: (
+            (along, same & off, _BASIS.format("eigenvectors", "eigenvalues")),
+            (np.imag(value_of(along)), ~off, _PHASE.format("an eigenvector"))), along)
+        s = along - (adjoint(v) @ v) * np.real(diagonal(along))[..., None, :]
+        return np.linalg.solve(adjoint(v), (put_on_diagonal(g[..., 0, :]) + _conj(f) * s) @ adjoint(v))
+
+    return Linear(apply, back)
+
+
+@implements(np.linalg.eig)
+def _eig_of(a: Any) -> Any:
+    both = PRIMITIVES["eig"](a)
+    return _EigResult(both[..., 0, :], both[..., 1:, :])
+
+
+@implements(np.linalg.eigvals)
+def _eigvals_of(a: Any) -> Any:
+    """With the vectors, which the derivative needs in the same order"""
+    return PRIMITIVES["eig"](a)[..., 0, :]
+
+
+# ---------------------------------------------------------------------- svd
+
+
+def _svd_kernel(a: Any, full: bool = False) -> Any:
+    u, s, vh = np.linalg.svd(a, full_matrices=full)
+    k = s.shape[-1]
+    return np.concatenate([s[..., None, :].astype(u.dtype), u[..., :k], adjoint(vh[..., :k, :])], axis=-2)
+
+
+add_primitive(Primitive("svd", _svd_kernel, cases=(
+    case(_TALL), case(_TALL.T.copy()), case(_SQUARE), case(np.stack([_TALL, 1 - _TALL]), full=True))))
+
+
+@RegisterGradient("svd", reads="output")
+def _svd(op: Any) -> Any:
+    """d Σ = Re diag(P), d U = U Ω + (I - U Uᴴ) dA V Σ⁻¹, P = Uᴴ dA V, Ω = Pₛ / (σⱼ - σᵢ) + Pₐ / (σⱼ + σᵢ); V likewise
+
+    The Hermitian part Pₛ turns U and V together and Pₐ against each other, so that only the former is open where
+    singular values coincide (Seeger et al. 2017; Wan and Zhang 2019 for complex matrices).
+    """
+    rows = op.inputs[0].shape[-2]
+    s, u, v = np.real(op.output[..., 0, :]), op.output[..., 1:1 + rows, :], op.output[..., 1 + rows:, :]
+    k = s.shape[-1]
+    same, off = coincident(s), _off(k)
+    difference, total = s[..., None, :] - s[..., :, None], s[..., None, :] + s[..., :, None]
+    vanishing = _negligible(total)
+    together, against = inverse_or_zero(difference, same), inverse_or_zero(total, vanishing)
+    zero = diagonal(vanishing)
+    inverse = inverse_or_zero(s, zero)[..., None, :]
+
+    def beyond(basis: Any, x: Any) -> Any:
+        return x - basis @ (adjoint(basis) @ x)
+
+    def apply(t: Any) -> Any:
+        right, left = t @ v, adjoint(t) @ u
+        p = adjoint(u) @ right
+        both, apart = together * hermitian(p), against * _anti(p)
+        moved_u, moved_v = u @ (both + apart), v @ (both - apart)
+        if u.shape[-2] > k:
+            moved_u = moved_u + beyond(u, right) * inverse
+        if v.shape[-2] > k:
+            moved_v = moved_v + beyond(v, left) * inverse
+        return np.concatenate([np.real(diagonal(p))[..., None, :].astype(u.dtype), moved_u, moved_v], axis=-2)
+
+    def back(g: Any) -> Any:
+        weights, to_u, to_v = np.real(g[..., 0, :]), g[..., 1:1 + rows, :], g[..., 1 + rows:, :]
+        of_u, of_v = adjoint(u) @ to_u, adjoint(v) @ to_v
+        both, apart = of_u + of_v, of_u - of_v
+        rest_u, rest_v = beyond(u, to_u), beyond(v, to_v)
+        warn_of_gauge("svd", lambda: (
+            (_anti(value_of(both)), same & off, _BASIS.format("singular vectors", "singular values")),
+            (_anti(value_of(both)), same & ~off, _PHASE.format("a pair of singular vectors")),
+            (_anti(value_of(apart)), vanishing, _BASIS.format("singular vectors", "singular values zero")),
+            (hermitian(value_of(both)), same & off & _weighted(weights),
+             _SPLIT.format("singular values", "singular vectors")),
+            (rest_u, zero[..., None, :], _BASIS.format("singular vectors", "singular values zero")),
+            (rest_v, zero[..., None, :], _BASIS.format("singular vectors", "singular values zero"))), g)
+        inner = put_on_diagonal(weights) + together * _anti(both) + against * _anti(apart)
+        result = u @ inner @ adjoint(v)
+        if u.shape[-2] > k:
+            result = result + (rest_u * inverse) @ adjoint(v)
+        if v.shape[-2] > k:
+            result = result + u @ adjoint(rest_v * inverse)
+        return result
+
+    return Linear(apply, back)
+
+
+def _negligible(total: Any) -> Any:
+    """Where the sum of two singular values is zero within rounding."""
+    total = value_of(total)
+    n = total.shape[-1]
+    largest = np.max(total, axis=(-2, -1), keepdims=True, initial=0.0) if n else total
+    return total <= 8 * n * float(np.finfo(total.dtype).eps) * largest
+
+
+def _complement_kernel(u: Any, basis: Any = None) -> Any:
+    """The orthonormal basis of what is orthogonal to the columns of `u` that is nearest to `basis`."""
+    rest = basis - u @ (np.linalg.pinv(u) @ basis)
+    left, _, right = np.linalg.svd(rest, full_matrices=False)
+    return left @ right
+
+
+add_primitive(Primitive("complement", _complement_kernel, cases=(
+    case(_TALL, basis=np.array([[0.7], [0.2], [0.6]])),)))
+
+
+@RegisterGradient("complement")
+def _complement(op: Any) -> Any:
+    """d Q = -U⁺ᴴ dUᴴ Q, since Uᴴ Q = 0 stays so"""
+    (u,), q = op.inputs, op.output
+    p = np.linalg.pinv(u)
+
+    def back(g: Any) -> Any:
+        warn_of_gauge("svd", lambda: (
+            (_anti(value_of(adjoint(q) @ g)), np.ones((), bool), _BASIS.format("singular vectors", "singular values zero")),
+        ), g)
+        return -(q @ adjoint(p @ g))
+
+    return Linear(lambda t: -(adjoint(p) @ (adjoint(t) @ q)), back)
+
+
+@implements(np.linalg.svd)
+def _svd_of(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
+    if hermitian:
+        return _svd_of_hermitian(a, compute_uv)
+    if not compute_uv:
+        return np.linalg.svdvals(a)
+    rows, columns = a.shape[-2:]
+    k = min(rows, columns)
+    all_of_it = PRIMITIVES["svd"](a, full=True) if full_matrices and rows != columns else PRIMITIVES["svd"](a)
+    s, u, v = np.real(all_of_it[..., 0, :]), all_of_it[..., 1:1 + rows, :], all_of_it[..., 1 + rows:, :]
+    if full_matrices and rows != columns:
+        full_u, _, full_vh = np.linalg.svd(value_of(a))
+        if rows > k:
+            u = np.concatenate([u, PRIMITIVES["complement"](u, basis=full_u[..., k:])], axis=-1)
+        else:
+            v = np.concatenate([v, PRIMITIVES["complement"](v, basis=adjoint(full_vh[..., k:, :]))], axis=-1)
+    return _SVDResult(u, s, adjoint(v))
+
+
+def _svd_of_hermitian(a: Any, compute_uv: bool) -> Any:
+    if not compute_uv:
+        return np.sort(np.abs(np.linalg.eigvalsh(a)))[..., ::-1]
+    values, vectors = np.linalg.eigh(a)
+    order = np.argsort(np.abs(value_of(values)))[..., ::-1]
+    signs = np.take_along_axis(np.copysign(1.0, value_of(values)).astype(values.dtype), order, -1)
+    s = np.take_along_axis(np.abs(values), order, -1)
+    u = np.take_along_axis(vectors, order[..., None, :], -1)
+    return _SVDResult(u, s, adjoint(u * signs[..., None, :]))
+
+
+add_primitive(Primitive("svdvals", lambda a: np.linalg.svd(a, compute_uv=False), cases=(
+    case(_TALL), case(_TALL.T.copy()), case(np.stack([_SQUARE, _SQUARE.T - 1])))))
+
+
+@RegisterGradient("svdvals", reads="inputs")
+def _svdvals(op: Any) -> Any:
+    """d σᵢ = Re uᵢᴴ dA vᵢ, with the adjoint U diag(g) Vᴴ"""
+    (a,) = op.inputs
+    u, _, vh = np.linalg.svd(a, full_matrices=False)
+    return Linear(lambda t: np.real(np.sum(_conj(u) * (t @ adjoint(vh)), axis=-2)), lambda g: (u * g[..., None, :]) @ vh)
+
+
+implements(np.linalg.svdvals)(lambda x, /: PRIMITIVES["svdvals"](x))
+
+# ---------------------------------------------------------------------- qr
+
+
+def _qr_kernel(a: Any) -> Any:
+    q, r = np.linalg.qr(a)
+    return np.concatenate([q, r], axis=-2)
+
+
+add_primitive(Primitive("qr", _qr_kernel, cases=(case(_TALL), case(_SQUARE), case(np.stack([_TALL, 1 - _TALL])))))
+
+
+@RegisterGradient("qr", reads="output")
+def _qr(op: Any) -> Any:
+    """d Q = (dA - Q dR) R⁻¹, d R = (S - Ω) R, with S = Qᴴ dA R⁻¹ and Ω = tril(S) - tril(S)ᴴ (Walter and Lehmann 2010)"""
+    n = op.output.shape[-1]
+    q, r = op.output[..., :-n, :], op.output[..., -n:, :]
+    below, eye = np.tri(n, k=-1), np.eye(n)
+
+    def skew(s: Any) -> Any:
+        """The anti-Hermitian matrix that has the lower triangle of `s`; R keeps a real diagonal"""
+        lower = below * s
+        turned = lower - adjoint(lower)
+        return turned + 1j * eye * np.imag(s) if s.dtype.kind == "c" else turned
+
+    def divided(x: Any) -> Any:
+        """X R⁻¹"""
+        return adjoint(np.linalg.solve(adjoint(r), adjoint(x)))
+
+    def apply(t: Any) -> Any:
+        x = divided(t)
+        s = adjoint(q) @ x
+        turned = skew(s)
+        return np.concatenate([x - q @ (s - turned), (s - turned) @ r], axis=-2)
+
+    def back(g: Any) -> Any:
+        to_q, to_r = g[..., :-n, :], g[..., -n:, :]
+        # The cotangents of S and of Ω; that of Ω goes to the lower triangle it was made from.
+        of_s = to_r @ adjoint(r) - adjoint(q) @ to_q
+        of_turned = -of_s
+        lower = below * (of_turned - adjoint(of_turned))
+        if of_s.dtype.kind == "c":
+            lower = lower + 1j * eye * np.imag(of_turned)
+        return adjoint(np.linalg.solve(r, adjoint(to_q + q @ (of_s + lower))))
+
+    return Linear(apply, back)
+
+
+@implements(np.linalg.qr)
+def _qr_of(a: Any, mode: str = "reduced") -> Any:
+    rows, columns = a.shape[-2:]
+    if mode not in ("reduced", "r") and not (mode == "complete" and rows <= columns):
+        raise NotImplementedError(f"np.linalg.qr: mode={mode!r} has no derivative for a matrix of shape "
+                                  f"{a.shape[-2:]}; use mode='reduced' or mode='r'")
+    k = min(rows, columns)
+    if k == 0:
+        q, r = np.linalg.qr(value_of(a))
+        return a[..., 0:0] @ a[..., 0:0, :] if mode == "r" else _QRResult(a * 0.0 + q, r)
+    both = PRIMITIVES["qr"](a[..., :k] if columns > k else a)
+    q, r = both[..., :rows, :], both[..., rows:, :]
+    if columns > k:
+        r = np.concatenate([r, adjoint(q) @ a[..., k:]], axis=-1)
+    return r if mode == "r" else _QRResult(q, r)

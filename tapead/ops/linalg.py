@@ -1,0 +1,413 @@
+"""Solving linear systems, inverses, determinants, Cholesky's factor, and what composes them.
+
+The formulas are in Giles (2008), "Collected matrix derivative results for forward and reverse mode algorithmic
+differentiation", unless a rule says otherwise; the adjoints are with respect to Re⟨·,·⟩ throughout.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..registry import PRIMITIVES, Linear, Primitive, RegisterGradient, add_primitive, case, implements, value_of
+from .arguments import as_operand, constant, no_out
+from .matrices import adjoint, diagonal, hermitian, one_triangle, put_on_diagonal
+
+_SQUARE = np.array([[2.0, 0.3, -0.5], [0.7, 1.6, 0.2], [-0.4, 0.9, -1.8]])
+_STACK = np.stack([_SQUARE, _SQUARE.T - 0.25])
+_TALL = np.array([[1.2, 0.3], [-0.7, 1.9], [0.4, -0.6]])
+_COMPLEX = np.array([[1.5 + 0.5j, 0.3 - 0.2j], [-0.4 + 0.7j, 1.2 - 0.9j]])
+_POSITIVE = np.array([[2.0, 0.3, -0.4], [0.3, 1.5, 0.2], [-0.4, 0.2, 1.1]])
+
+
+def _remembered(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A function that computes nothing when it is called with the same array again."""
+    last: list[Any] = [None, None]
+
+    def call(x: Any) -> Any:
+        if last[0] is not x:
+            last[:] = x, function(x)
+        return last[1]
+
+    return call
+
+
+# ---------------------------------------------------------------------- solve
+
+add_primitive(Primitive("solve", lambda a, b: np.linalg.solve(a, b), cases=(
+    case(_SQUARE, (3, 2)), case(_STACK, (3, 1)), case(_SQUARE, (2, 3, 2)), case(_COMPLEX, (2, 1)))))
+
+
+@RegisterGradient("solve")
+def _solve(op: Any) -> Any:
+    """d X = A⁻¹ (dB - dA X), with the adjoints W = A⁻ᴴ G and -W Xᴴ"""
+    a, x = op.inputs[0], op.output
+    back = _remembered(lambda g: np.linalg.solve(adjoint(a), g))
+    return (Linear(lambda t: -np.linalg.solve(a, t @ x), lambda g: -(back(g) @ adjoint(x))),
+            Linear(lambda t: np.linalg.solve(a, t), back))
+
+
+@implements(np.linalg.solve)
+def _solve_of(a: Any, b: Any) -> Any:
+    a, b = as_operand(a), as_operand(b)
+    if b.ndim == 1:
+        return PRIMITIVES["solve"](a, b[:, None])[..., 0]
+    return PRIMITIVES["solve"](a, b)
+
+
+@implements(np.linalg.tensorsolve)
+def _tensorsolve_of(a: Any, b: Any, axes: Any = None) -> Any:
+    a, b = as_operand(a), as_operand(b)
+    if axes is not None:
+        kept = [axis for axis in range(a.ndim) if axis not in [one % a.ndim for one in axes]]
+        a = np.transpose(a, [*kept, *[one % a.ndim for one in axes]])
+    unknown = a.shape[b.ndim:]
+    if math.prod(unknown) != b.size or a.shape[:b.ndim] != b.shape and math.prod(a.shape[:b.ndim]) != b.size:
+        raise np.linalg.LinAlgError(f"np.linalg.tensorsolve: a of shape {a.shape} is not square for b of shape {b.shape}")
+    return np.reshape(np.linalg.solve(np.reshape(a, (-1, b.size)), np.reshape(b, -1)), unknown)
+
+
+# ---------------------------------------------------------------------- inv
+
+add_primitive(Primitive("inv", lambda a: np.linalg.inv(a), cases=(case(_SQUARE), case(_STACK), case(_COMPLEX))))
+
+
+@RegisterGradient("inv", reads="output")
+def _inv(op: Any) -> Any:
+    """d A⁻¹ = -A⁻¹ dA A⁻¹, with the adjoint -A⁻ᴴ G A⁻ᴴ"""
+    inverse = op.output
+    return Linear(lambda t: -(inverse @ t @ inverse), lambda g: -(adjoint(inverse) @ g @ adjoint(inverse)))
+
+
+@implements(np.linalg.inv)
+def _inv_of(a: Any) -> Any:
+    return PRIMITIVES["inv"](a)
+
+
+@implements(np.linalg.tensorinv)
+def _tensorinv_of(a: Any, ind: int = 2) -> Any:
+    if ind <= 0:
+        raise ValueError(f"np.linalg.tensorinv: ind={ind} must be positive")
+    rows, columns = a.shape[:ind], a.shape[ind:]
+    return np.reshape(np.linalg.inv(np.reshape(a, (math.prod(rows), -1))), columns + rows)
+
+
+@implements(np.linalg.matrix_power)
+def _matrix_power_of(a: Any, n: int) -> Any:
+    n = constant("np.linalg.matrix_power", "n", n)
+    if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
+        np.linalg.matrix_power(value_of(a), n)  # NumPy's own error
+    if n == 0:
+        return a * 0.0 + np.eye(a.shape[-1], dtype=a.dtype)
+    if n < 0:
+        a, n = np.linalg.inv(a), -n
+    if n == 3:
+        return a @ a @ a
+    result, square = None, None
+    while n > 0:
+        square = a if square is None else square @ square
+        n, odd = divmod(n, 2)
+        if odd:
+            result = square if result is None else result @ square
+    return result
+
+
+# ---------------------------------------------------------------------- det
+
+add_primitive(Primitive("det", lambda a: np.linalg.det(a), cases=(case(_SQUARE), case(_STACK), case(_COMPLEX))))
+
+
+@RegisterGradient("det", reads="inputs")
+def _det(op: Any) -> Any:
+    """d det A = Σ Cᵢⱼ dAᵢⱼ with the cofactors C, which exist for singular matrices too"""
+    (a,) = op.inputs
+    cofactor = PRIMITIVES["cofactor"](a)
+    return Linear(lambda t: np.sum(cofactor * t, axis=(-2, -1)), lambda g: g[..., None, None] * _conj(cofactor))
+
+
+def _conj(x: Any) -> Any:
+    return np.conj(x) if x.dtype.kind == "c" else x
+
+
+@implements(np.linalg.det)
+def _det_of(a: Any) -> Any:
+    return PRIMITIVES["det"](a)
+
+
+#: A matrix is as good as singular for det · A⁻¹ from this condition number on.
+_SINGULAR = 1e7
+
+
+def _cofactor_kernel(a: Any) -> Any:
+    """The transposed adjugate: det(A) A⁻ᵀ, by singular values where that would lose digits."""
+    try:
+        inverse = np.linalg.inv(a)
+        size = np.max(np.abs(a), (-2, -1), initial=0.0) * np.max(np.abs(inverse), (-2, -1), initial=0.0)
+        if np.all(size * a.shape[-1] < _SINGULAR):
+            return np.linalg.det(a)[..., None, None] * np.swapaxes(inverse, -1, -2)
+    except np.linalg.LinAlgError:
+        pass
+    u, s, vh = np.linalg.svd(a)
+    phase = np.linalg.det(u) * np.linalg.det(vh)
+    others = np.prod(np.where(np.eye(s.shape[-1], dtype=bool), 1.0, s[..., None, :]), axis=-1, dtype=s.dtype)
+    return phase[..., None, None] * ((np.conj(u) * others[..., None, :]) @ np.conj(vh))
+
+
+add_primitive(Primitive("cofactor", _cofactor_kernel, cases=(
+    case(_SQUARE), case(_STACK), case(_COMPLEX), case(np.array([[1.3]])))))
+
+
+@RegisterGradient("cofactor")
+def _cofactor(op: Any) -> Any:
+    """d C = (C ⟨C, dA⟩ - C dAᵀ C) / det A; of a singular A by its singular values, in which C is a polynomial"""
+    (a,), c = op.inputs, op.output
+    det = np.linalg.det(a)
+    size = np.max(np.abs(value_of(a)), axis=(-2, -1)) * np.max(np.abs(value_of(c)), axis=(-2, -1)) * a.shape[-1]
+    if np.any(np.abs(value_of(det)) * _SINGULAR <= size):
+        return _singular_cofactor(a)
+    scale = (1.0 / det)[..., None, None]
+
+    def change(c: Any, t: Any, scale: Any) -> Any:
+        return scale * (np.sum(c * t, axis=(-2, -1), keepdims=True) * c - c @ t.mT @ c)
+
+    return Linear(lambda t: change(c, t, scale), lambda g: change(_conj(c), g, _conj(scale)))
+
+
+def _singular_cofactor(a: Any) -> Linear:
+    u, s, vh = np.linalg.svd(a)
+    n = s.shape[-1]
+    phase = (np.linalg.det(u) * np.linalg.det(vh))[..., None, None]
+    same = np.eye(n, dtype=bool)
+    others = np.prod(np.where(same[:, None, :] | same[None, :, :], 1.0, s[..., None, None, :]), axis=-1) * ~same
+
+    def change(t: Any) -> Any:
+        straight = np.sum(others * diagonal(t)[..., None, :], axis=-1)
+        return put_on_diagonal(straight) - others * t.mT
+
+    left, right = np.conj(u), np.conj(vh)
+    return Linear(lambda t: phase * (left @ change(adjoint(u) @ t @ adjoint(vh)) @ right),
+                  lambda g: u @ change(_conj(phase) * (adjoint(left) @ g @ adjoint(right))) @ vh)
+
+
+# ---------------------------------------------------------------------- slogdet
+
+
+def _slogdet_kernel(a: Any) -> Any:
+    sign, logarithm = np.linalg.slogdet(a)
+    return np.stack([sign, logarithm])
+
+
+add_primitive(Primitive("slogdet", _slogdet_kernel, cases=(case(_SQUARE), case(_STACK))))
+
+
+@RegisterGradient("slogdet")
+def _slogdet(op: Any) -> Any:
+    """d log|det A| = Re tr(A⁻¹ dA), d sign = i sign Im tr(A⁻¹ dA)"""
+    (a,), sign = op.inputs, op.output[0]
+    inverse = np.linalg.inv(a)
+    if op.output.dtype.kind != "c":
+        return Linear(lambda t: np.stack([sign * 0.0, np.sum(inverse.mT * t, axis=(-2, -1))]),
+                      lambda g: g[1][..., None, None] * inverse.mT)
+
+    def apply(t: Any) -> Any:
+        trace = np.sum(inverse.mT * t, axis=(-2, -1))
+        return np.stack([1j * sign * np.imag(trace), np.real(trace)])
+
+    def back(g: Any) -> Any:
+        weight = np.real(g[1]) - 1j * np.imag(sign * np.conj(g[0]))
+        return weight[..., None, None] * adjoint(inverse)
+
+    return Linear(apply, back)
+
+
+_SlogdetResult: Any = type(np.linalg.slogdet(np.eye(1)))
+
+
+@implements(np.linalg.slogdet)
+def _slogdet_of(a: Any) -> Any:
+    both = PRIMITIVES["slogdet"](a)
+    return _SlogdetResult(both[0], np.real(both[1]))
+
+
+# ---------------------------------------------------------------------- cholesky
+
+add_primitive(Primitive("cholesky", lambda a: np.linalg.cholesky(hermitian(a)), cases=(
+    case(_POSITIVE), case(np.stack([_POSITIVE, _POSITIVE + np.eye(3)])))))
+
+
+@RegisterGradient("cholesky", reads="output")
+def _cholesky(op: Any) -> Any:
+    """d L = L Φ(L⁻¹ dA L⁻ᴴ), where Φ takes the lower triangle and half of the diagonal (Murray 2016)"""
+    factor = op.output
+    n = factor.shape[-1]
+    half = (np.tri(n) - 0.5 * np.eye(n)).astype(factor.real.dtype)
+    turned = adjoint(factor)
+
+    def between(a: Any, x: Any) -> Any:
+        """A⁻¹ X A⁻ᴴ for a Hermitian X"""
+        return np.linalg.solve(a, adjoint(np.linalg.solve(a, x)))
+
+    return Linear(lambda t: factor @ (half * between(factor, hermitian(t))),
+                  lambda g: hermitian(between(turned, hermitian(half * (turned @ g)))))
+
+
+@implements(np.linalg.cholesky)
+def _cholesky_of(a: Any, /, *, upper: bool = False) -> Any:
+    """The derivative in a Hermitian matrix is Hermitian; see `one_triangle`"""
+    factor = PRIMITIVES["cholesky"](one_triangle(a, not upper))
+    return adjoint(factor) if upper else factor
+
+
+# ---------------------------------------------------------------------- pinv, lstsq
+
+
+def _pinv_kernel(a: Any, **cutoff: Any) -> Any:
+    return np.linalg.pinv(a, **cutoff)
+
+
+add_primitive(Primitive("pinv", _pinv_kernel, cases=(
+    case(_TALL), case(_TALL.T.copy()), case(np.stack([_TALL, _TALL + 0.3])), case(_SQUARE))))
+
+
+@RegisterGradient("pinv")
+def _pinv(op: Any) -> Any:
+    """d P = -P dA P + P Pᴴ dAᴴ (I - A P) + (I - P A) dAᴴ Pᴴ P, at constant rank (Golub and Pereyra 1973)"""
+    (a,), p = op.inputs, op.output
+    rows, columns = np.eye(a.shape[-2]) - a @ p, np.eye(a.shape[-1]) - p @ a
+    left, right = p @ adjoint(p), adjoint(p) @ p
+
+    def apply(t: Any) -> Any:
+        turned = adjoint(t)
+        return -(p @ t @ p) + left @ turned @ rows + columns @ turned @ right
+
+    def back(g: Any) -> Any:
+        return -(adjoint(p) @ g @ adjoint(p)) + rows @ adjoint(g) @ left + right @ adjoint(g) @ columns
+
+    return Linear(apply, back)
+
+
+@implements(np.linalg.pinv)
+def _pinv_of(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = np._NoValue) -> Any:
+    cutoff: dict[str, Any] = {} if rcond is None else {"rcond": constant("np.linalg.pinv", "rcond", rcond)}
+    if rtol is not np._NoValue:
+        cutoff["rtol"] = constant("np.linalg.pinv", "rtol", rtol)
+    # A Hermitian matrix has one pseudo-inverse, whichever way it is computed.
+    return PRIMITIVES["pinv"](one_triangle(a, True) if hermitian else a, **cutoff)
+
+
+def _lstsq_kernel(a: Any, b: Any, rcond: Any = None) -> Any:
+    return np.linalg.lstsq(a, b, rcond)[0]
+
+
+add_primitive(Primitive("lstsq", _lstsq_kernel, cases=(
+    case(_TALL, (3, 2)), case(_TALL, (3, 1)), case(_TALL.T.copy(), (2, 2)), case(_SQUARE, (3, 1)))))
+
+
+@RegisterGradient("lstsq")
+def _lstsq(op: Any) -> Any:
+    """d X = P (dB - dA X) + P Pᴴ dAᴴ (B - A X) + (I - P A) dAᴴ Pᴴ X, with the pseudo-inverse P, at constant rank"""
+    (a, b), x = op.inputs, op.output
+    p = np.linalg.pinv(a, rtol=_cutoff(op.attrs.get("rcond"), a))
+    rest, columns, solution = b - a @ x, np.eye(a.shape[-1]) - p @ a, adjoint(p) @ x
+
+    def apply(t: Any) -> Any:
+        turned = adjoint(t)
+        return -(p @ (t @ x)) + p @ (adjoint(p) @ (turned @ rest)) + columns @ (turned @ solution)
+
+    def back(g: Any) -> Any:
+        pulled = adjoint(p) @ g
+        return -(pulled @ adjoint(x)) + rest @ adjoint(p @ pulled) + solution @ adjoint(columns @ g)
+
+    return Linear(apply, back), Linear(lambda t: p @ t, lambda g: adjoint(p) @ g)
+
+
+def _cutoff(rcond: Any, a: Any) -> Any:
+    """The smallest ratio of singular values that lstsq takes for one"""
+    epsilon = float(np.finfo(a.dtype).eps)
+    return max(a.shape) * epsilon if rcond is None else epsilon if rcond == -1 else rcond
+
+
+@implements(np.linalg.lstsq)
+def _lstsq_of(a: Any, b: Any, rcond: Any = None) -> Any:
+    a, b = as_operand(a), as_operand(b)
+    rcond = constant("np.linalg.lstsq", "rcond", rcond)
+    _, squares, rank, values = np.linalg.lstsq(value_of(a), value_of(b), rcond)
+    columns = b[:, None] if b.ndim == 1 else b
+    x = PRIMITIVES["lstsq"](a, columns, rcond=rcond)
+    residuals: Any = squares
+    if squares.size:
+        rest = columns - a @ x
+        residuals = np.sum(np.real(rest * np.conj(rest)) if rest.dtype.kind == "c" else rest * rest, axis=0)
+    return x[:, 0] if b.ndim == 1 else x, residuals, rank, np.linalg.svdvals(a) if values.size else values
+
+
+# ---------------------------------------------------------------------- multi_dot, and other names
+
+
+@implements(np.linalg.multi_dot)
+def _multi_dot_of(arrays: Sequence[Any], *, out: Any = None) -> Any:
+    no_out("np.linalg.multi_dot", out)
+    arrays = [as_operand(array) for array in arrays]
+    if len(arrays) < 2:
+        raise ValueError("Expecting at least two arrays.")
+    first, last = arrays[0].ndim, arrays[-1].ndim
+    arrays[0] = arrays[0][None, :] if first == 1 else arrays[0]
+    arrays[-1] = arrays[-1][:, None] if last == 1 else arrays[-1]
+    if any(array.ndim != 2 for array in arrays):
+        raise np.linalg.LinAlgError("np.linalg.multi_dot: all but the first and the last array must have two axes")
+    result = _product(arrays, _best_splits([array.shape[0] for array in arrays] + [arrays[-1].shape[1]]), 0, len(arrays) - 1)
+    if first == 1:
+        result = result[0]
+    return result[..., 0] if last == 1 else result
+
+
+def _best_splits(lengths: list[int]) -> dict[tuple[int, int], int]:
+    """Where to split each run of matrices for the fewest multiplications"""
+    count = len(lengths) - 1
+    costs = {(place, place): 0 for place in range(count)}
+    splits: dict[tuple[int, int], int] = {}
+    for width in range(1, count):
+        for start in range(count - width):
+            end = start + width
+            options = [(costs[start, cut] + costs[cut + 1, end] + lengths[start] * lengths[cut + 1] * lengths[end + 1], cut)
+                       for cut in range(start, end)]
+            costs[start, end], splits[start, end] = min(options)
+    return splits
+
+
+def _product(arrays: list[Any], splits: dict[tuple[int, int], int], start: int, end: int) -> Any:
+    if start == end:
+        return arrays[start]
+    cut = splits[start, end]
+    return _product(arrays, splits, start, cut) @ _product(arrays, splits, cut + 1, end)
+
+
+@implements(np.linalg.outer)
+def _outer_of(x1: Any, x2: Any, /) -> Any:
+    x1, x2 = as_operand(x1), as_operand(x2)
+    if x1.ndim != 1 or x2.ndim != 1:
+        raise ValueError(f"np.linalg.outer: the arrays must have one axis, they have {x1.ndim} and {x2.ndim}")
+    return np.outer(x1, x2)
+
+
+@implements(np.linalg.cross)
+def _cross_of(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
+    x1, x2 = as_operand(x1), as_operand(x2)
+    if x1.shape[axis] != 3 or x2.shape[axis] != 3:
+        raise ValueError(f"np.linalg.cross: vectors of length {x1.shape[axis]} and {x2.shape[axis]}; they must have 3")
+    return np.cross(x1, x2, axis=axis)
+
+
+@implements(np.linalg.vecdot)
+def _vecdot_of(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
+    return np.vecdot(np.moveaxis(as_operand(x1), axis, -1), np.moveaxis(as_operand(x2), axis, -1))
+
+
+implements(np.linalg.trace)(lambda x, /, *, offset=0, dtype=None: np.trace(x, offset, -2, -1, dtype))
+implements(np.linalg.diagonal)(lambda x, /, *, offset=0: np.diagonal(x, offset, -2, -1))
+implements(np.linalg.matmul)(lambda x1, x2, /: np.matmul(x1, x2))
+implements(np.linalg.tensordot)(lambda x1, x2, /, *, axes=2: np.tensordot(x1, x2, axes))
+implements(np.linalg.matrix_transpose)(lambda x, /: np.matrix_transpose(x))

@@ -1,0 +1,1 @@
+"""Derivatives of SciPy's functions. Needs SciPy: ``pip install "tapead[scipy]"``."""

@@ -1,0 +1,39 @@
+"""Integrals over half lines by the trapezoidal rule in the logarithm, which converges exponentially."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+#: In log(s). With integrands that are analytic for |arg(s)| < π/4 the error is exp(-2π²/4/step), below 1e-17.
+_STEP = 0.125
+#: exp(-40) of an integrand's size is left out on the left.
+_LEFT = 40.0
+
+
+def tail(integrand: Callable[[Any], Any], scale: Any, end: Any) -> Any:
+    """∫ integrand(s) ds over [0, ∞), elementwise.
+
+    Parameters
+    ----------
+    integrand : callable
+        Of arrays of the parameters' shape. Smooth, and negligible beyond `end`.
+    scale : array
+        The shortest length over which it changes much.
+    end : array
+        Where to stop.
+
+    Returns
+    -------
+    ndarray
+    """
+    first = np.log(scale) - _LEFT
+    last = np.log(end)
+    nodes = int(np.ceil(np.max(last - first, initial=0.0) / _STEP)) + 1
+    total = 0.0
+    for node in range(nodes):
+        s = np.exp(first + node * _STEP)
+        total = total + s * integrand(s)
+    return total * _STEP
