@@ -204,7 +204,9 @@ class Tapes(RuleBasedStateMachine):
     @invariant()
     def accumulated_gradients_agree(self):
         for pair in self.alive:
-            if pair.leaf is None or pair.leaf.gradient is None:
+            if pair.leaf is None:
+                continue
+            if pair.leaf.gradient is None:
                 assert pair.tensor.grad is None
             else:
                 expected = pair.leaf.gradient

@@ -4,8 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 from . import creation as _creation  # noqa: F401 -- np.zeros_like(tensor) and its kin
 from . import inplace as _inplace  # noqa: F401 -- gives tensors the operators that write
+from .anomaly import AnomalyError, detect_anomaly
 from .backward import gradients
 from .checkpoint import checkpoint, checkpoint_scan
+from .function import Function, custom_gradient, once_differentiable, stop_gradient
 from .functions import (
     arccos,
     arccosh,
@@ -34,7 +36,7 @@ from .modes import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .registry import Linear, NotDifferentiable, Primitive, RegisterGradient, override_gradient, primitive
 from .tape import Tape, tape
 from .tensor import Tensor, array, tensor
-from .transforms import grad, hessian, hvp, jacobian, jvp, linearize, stop_gradient, value_and_grad, vjp
+from .transforms import grad, hessian, hvp, jacobian, jvp, linearize, value_and_grad, vjp
 
 if TYPE_CHECKING:
     from . import numeric, optim, symbolic
@@ -43,15 +45,20 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "GradcheckError", "Linear", "NotDifferentiable", "Primitive", "RegisterGradient", "Tape", "Tensor", "arccos",
-    "arccosh", "arcsin", "arcsinh", "arctan", "arctanh", "array", "cbrt", "checkpoint", "checkpoint_scan", "cos", "cosh", "enable_grad", "exp", "exp2",
-    "expm1", "grad", "gradcheck", "gradients", "hessian", "hvp", "is_grad_enabled", "jacobian", "jvp", "linearize",
-    "log", "log1p", "log2", "log10", "no_grad", "numeric", "optim", "override_gradient", "primitive", "set_grad_enabled", "sin", "sinh",
-    "sqrt", "square", "stop_gradient", "symbolic", "tan", "tanh", "tape", "tensor", "value_and_grad", "vjp",
+    "AnomalyError", "Function", "GradcheckError", "Linear", "NotDifferentiable", "Primitive", "RegisterGradient",
+    "Tape", "Tensor", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctanh", "array", "cbrt", "checkpoint",
+    "checkpoint_scan", "cos", "cosh", "custom_gradient", "detect_anomaly", "enable_grad", "exp", "exp2", "expm1",
+    "grad", "gradcheck", "gradients", "hessian", "hvp", "is_grad_enabled", "jacobian", "jvp", "linearize", "log",
+    "log1p", "log2", "log10", "no_grad", "numeric", "once_differentiable", "optim", "override_gradient", "primitive",
+    "set_grad_enabled", "sin", "sinh", "sqrt", "square", "stop_gradient", "symbolic", "tan", "tanh", "tape", "tensor",
+    "value_and_grad", "vjp",
 ]
 
 #: What is imported when first asked for: the checker and the SymPy module are not needed to differentiate.
-_LATER = {"GradcheckError": "gradcheck", "gradcheck": "gradcheck", "numeric": "numeric", "optim": "optim", "symbolic": "symbolic"}
+_LATER = {
+    "GradcheckError": "gradcheck", "gradcheck": "gradcheck", "numeric": "numeric", "optim": "optim", "symbolic":
+    "symbolic",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -98,7 +98,7 @@ class Anomalies:
         self._see(entry, position, tangent, product, "tangent", "from its input")
 
     def _see(self, entry: Entry, position: int, before: Any, after: Any, what: str, whose: str) -> None:
-        if self.first is not None or _finite(after) or not _finite(before):
+        if self.first is not None or _finite(after) or not _finite(before) or not all(map(_finite, entry.inputs)):
             return
         place = _first(after)
         value = _at(after, place)

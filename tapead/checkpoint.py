@@ -1,8 +1,9 @@
 """Recomputing instead of storing: ``checkpoint`` for a part of a computation, ``checkpoint_scan`` for a long loop.
 
 A checkpointed part leaves one entry per result on the tape. When a sweep comes to it, the part is run and recorded
-again and the sweep goes through that record, in the order in which it would have gone through the first one: gradients
-are the same to the last bit, whatever the part reads from around it, to any order and in both modes.
+again and the sweep goes through that record, in the order in which it would have gone through the first one. So
+gradients are the same to the last bit, whatever the part reads from around it, and derivatives of any order and mode
+come out of it.
 """
 
 from __future__ import annotations
@@ -31,8 +32,9 @@ def checkpoint(f: Function) -> Function:
     """A function that computes what `f` does, and whose derivatives run `f` again instead of storing its steps.
 
     What stays in memory between the call and the sweep are the arguments and the results. The price is one more
-    evaluation of `f` per sweep (per level, where checkpoints are nested). Gradients are bit for bit those without it,
-    as long as the arrays have less than a megabyte; sums over larger ones may be grouped differently.
+    evaluation of `f` per sweep (per level, where checkpoints are nested). Gradients and Jacobian-vector products are
+    bit for bit those without it, with two exceptions in which sums are taken in another order: where arrays have more
+    than a megabyte, and in a reverse sweep over a recorded reverse sweep.
 
     `f` may read tensors from around it, which are differentiated in as usual, and take and return nested containers.
     It must do the same when it is run again. Whatever else it does (printing, drawing random numbers, appending to a
@@ -92,7 +94,7 @@ def checkpoint_scan(step: Function, state: Any, n: int, snapshots: int) -> Any:
         r n - C(s + r, r - 1)  times more than n,
 
     where r is the least number of repetitions that suffices, C(s + r, s) ≥ n. A thousand steps with ten snapshots cost
-    3636 calls more, a hundred thousand with twenty about five repetitions. Gradients are those of the plain loop to the
+    3636 calls more. Gradients are those of the plain loop to the
     last bit; all that :func:`checkpoint` says of its function holds for `step`.
 
     Where the graph is kept (``retain_graph``, :func:`vjp`) there are up to twice as many states in memory; a sweep that
@@ -162,14 +164,21 @@ def _many(step: Function, state: Any, n: int, snapshots: int, scope: Scope) -> A
                        scope)
     begin = next_index()
     outside: set[Entry] = set()
+    given: set[Entry | None] = set()
     for remaining in reversed(range(n)):
         start = next_index()
         state = step(state)
         results, put_back = flatten(state)
-        outside.update(entry for entry in _outside(results, start) if entry.index <= begin or hasattr(entry, "tensor"))
+        for entry in _outside(results, start) - given:
+            if entry.index > begin and not hasattr(entry, "tensor"):
+                raise RuntimeError(f"checkpoint_scan: {_called(step)} reads a tensor that an earlier step made "
+                                   "and that is not in the state; pass it on in the state")
+            outside.add(entry)
         if remaining:
             # The record of this step is dropped; what depends on it is a leaf to the next.
-            state = put_back([watch(value._value) if _entry(value) is not None else value for value in results])
+            results = [value if _entry(value) is None else watch(value._value) for value in results]
+            given = set(map(_entry, results))
+            state = put_back(results)
     stretch.stand_for(results, start, outside)
     return state
 
@@ -206,10 +215,7 @@ class _Stretch:
         self.parents = tuple(sorted(outside, key=lambda entry: entry.index))
         inputs = tuple([parent.output for parent in self.parents])
         made: dict[Entry, Entry] = {}
-        for result in results:
-            inner = _entry(result)
-            if inner is None or inner.index <= start or isinstance(inner, Leaf):
-                continue
+        for result, inner in _recorded(results, start):
             if inner not in made:
                 made[inner] = record(_CHECKPOINT, inputs, self.parents, result._value, {"of": self}, self.scope)
                 self.stand_ins.append(weakref.ref(made[inner]))
@@ -227,11 +233,7 @@ class _Stretch:
                 results = flatten(self.again(self.leaves))[0]
         finally:
             reset_current_scope(token)
-        found: dict[Entry, int] = {}
-        for result in results:
-            inner = _entry(result)
-            if inner is not None and inner.index > start and not isinstance(inner, Leaf):
-                found.setdefault(inner, _checksum(result._value))
+        found = {inner: _checksum(result._value) for result, inner in _recorded(results, start)}
         if list(found.values()) != self.checksums:
             raise RuntimeError(f"checkpoint: {self.name} gave another result when it was run again for the sweep; it "
                                "draws random numbers, has a state of its own, or reads an array that has been "
@@ -250,6 +252,13 @@ def _checksum(value: Any) -> int:
 
 def _entry(value: Any) -> Entry | None:
     return value._entry if isinstance(value, Tensor) else None
+
+
+def _recorded(results: Iterable[Any], start: int) -> list[tuple[Tensor, Entry]]:
+    """Those results that were recorded since `start`, and their entries."""
+    pairs = [(result, _entry(result)) for result in results]
+    return [(result, entry) for result, entry in pairs
+            if entry is not None and entry.index > start and not isinstance(entry, Leaf)]
 
 
 def _outside(results: Iterable[Any], start: int) -> set[Entry]:

@@ -157,17 +157,20 @@ class Comparison:
 
     def _sharpen(self, reference: Reference, claimed: Array) -> None:
         """Where the bars are too wide to decide (or decide against the derivative), ask legs that see further."""
-        def doubtful() -> Array:
-            tolerance = reference.tolerance(claimed, self.settings.rtol, self.settings.atol)
-            return np.asarray(reference.wide(claimed) | reference.bad(claimed, tolerance))
+        def certain_errors() -> Array:
+            return reference.bad(claimed, reference.tolerance(claimed, self.settings.rtol, self.settings.atol))
 
-        vanishing = reference.vanishing(claimed)
+        def doubtful() -> Array:
+            return np.asarray(reference.wide(claimed) | certain_errors())
+
+        negligible = reference.negligible(claimed)
         for column in map(int, np.flatnonzero(np.any(doubtful(), axis=0))[:REPLAYS]):
-            for name, ask in (("symbolic", self._formula), ("complex step", self._complex_step), ("mpmath", self._replay)):
+            for name, ask in (("symbolic", self._formula), ("complex step", self._complex_step),
+                              ("mpmath", self._replay)):
                 if column in self.columns.get(name, ()) or name in self.unavailable:
                     continue
-                if name == "mpmath" and np.all(vanishing[:, column] | ~doubtful()[:, column]):
-                    continue  # it is dear, and all the rest says zero
+                if name == "mpmath" and np.all(negligible[:, column] & ~certain_errors()[:, column]):
+                    continue  # it is dear
                 answer = ask(column)
                 if answer is None:
                     continue

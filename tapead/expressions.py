@@ -376,7 +376,7 @@ def _dotted(node: ast.Attribute) -> str | None:
 
 def _explained(error: SyntaxError, text: str) -> str:
     message = (error.msg or "invalid syntax").split(". ")[0]
-    breaks_off = (error.offset or 0) >= len(text) and text[-1:] not in ")]}"
+    breaks_off = (error.offset or len(text)) >= len(text) and text[-1:] in "+-*/%@=<>&|,."
     return "the formula breaks off here" if message == "invalid syntax" and breaks_off else message
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -284,3 +286,14 @@ def _given(f: Function, args: tuple[Any, ...], jac: Function | None, vjp: Functi
 def _conclude(report: Report) -> None:
     if any(not finding.holds for finding in report.contract):
         report.verdict = "fail"
+
+
+class _Callable(ModuleType):
+    """The module and its function share a name, and importing the module makes ``tapead.gradcheck`` the module."""
+
+    def __call__(self, *args: Any, **options: Any) -> Report:
+        """As :func:`gradcheck`."""
+        return gradcheck(*args, **options)
+
+
+sys.modules[__name__].__class__ = _Callable

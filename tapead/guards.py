@@ -1,7 +1,9 @@
 """Arrays of the user's that the tape remembers: nobody may change them unnoticed between recording and sweep.
 
-A small one is copied. Of a large one a fingerprint is taken, at a third of the cost of a multiplication, and compared when a sweep
-comes to use the array. A function that is recorded and swept within one call needs neither.
+A small one is copied. Of a larger one a fingerprint is taken, and compared when a sweep comes to use the array: of every
+word of up to a quarter of a megabyte, and of so many in blocks throughout an array that is larger. Reading all of a matrix twice
+more would nearly double the time of a matrix-vector product. A function that is recorded and swept within one call needs
+neither.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ guards: WeakKeyDictionary[Entry, dict[int, bytes]] = WeakKeyDictionary()
 _SMALL = 1 << 12
 #: A prime: moving whole rows or blocks about changes these sums too.
 _COLUMNS = 1021
+#: So many blocks of that length are read at most.
+_BLOCKS = 32
 
 
 def protect(values: tuple[Any, ...], given: tuple[Any, ...]) -> tuple[tuple[Any, ...], dict[int, bytes] | None]:
@@ -47,12 +51,14 @@ def protect(values: tuple[Any, ...], given: tuple[Any, ...]) -> tuple[tuple[Any,
 
 
 def fingerprint(array: np.ndarray[Any, Any]) -> bytes:
-    """Column sums of the words of a contiguous array: any single change shows, and nearly every rearrangement."""
+    """Column sums of the words of a contiguous array: any change in what is read shows, and nearly every rearrangement."""
     octets = array.ravel(order="K").view(np.uint8)
     words = octets[:octets.size // 8 * 8].view(np.uint64)
-    whole = words.size // _COLUMNS * _COLUMNS
-    sums = np.add.reduce(words[:whole].reshape(-1, _COLUMNS), axis=0)
-    return sums.tobytes() + octets[8 * whole:].tobytes()
+    length = max(words.size // _BLOCKS, _COLUMNS)
+    count = words.size // length
+    sums = np.add.reduce(words[:count * length].reshape(count, length)[:, :_COLUMNS], axis=0)
+    rest = octets[8 * count * length:][-8 * _COLUMNS:]
+    return bytes(sums.tobytes() + rest.tobytes())
 
 
 def verify(entry: Entry) -> None:

@@ -18,7 +18,7 @@ BARS = 10
 #: Rounding errors allowed to the derivative under test itself, in units of its last digit.
 ULPS = 64
 #: Below this every digit counts as rounding.
-UNDERFLOW = 1e-300
+UNDERFLOW = 1e-318
 
 
 class Reference:
@@ -37,14 +37,16 @@ class Reference:
         self.value, self.error, self.kink = found.value.T.copy(), found.error.T.copy(), found.kink.T.copy()
         self.sharpened = np.zeros(self.value.shape, bool)
         self.size = np.where(view.point == 0, 1.0, np.abs(view.point))
-        self.outputs = np.maximum(np.maximum(np.abs(view.here)[:, None], found.change.T), 1e-290)
+        sizes = np.maximum(np.maximum(np.abs(view.here)[:, None], found.change.T), 1e-290)
+        # An output that happens to vanish is computed from numbers like those of the others.
+        self.outputs = np.maximum(sizes, 1e-3 * np.max(sizes, initial=0.0))
         self.unit = view.resolution
 
     def sharpen(self, column: int, value: Array, error: Array) -> None:
         """Replace a column's entries by better ones."""
         better = (error < self.error[:, column]) & ~self.kink[:, column]
+        self.sharpened[:, column] |= better & (BARS * self.error[:, column] > 1e-6 * np.abs(value))
         self.value[better, column], self.error[better, column] = value[better], error[better]
-        self.sharpened[better, column] = True
 
     def tolerance(self, claimed: Array, rtol: float | None, atol: float | None) -> Array:
         """How far each entry of a derivative may be off."""
@@ -62,14 +64,15 @@ class Reference:
         return np.max(np.where(usable, np.abs(self.value), 0.0), axis=1, keepdims=True, initial=0.0)  # type: ignore[no-any-return]  # the same
 
     def wide(self, claimed: Array) -> Array:
-        """Entries whose bars would let errors of a millionth pass, and that matter in their row."""
+        """Entries whose bars would let errors of a millionth pass."""
         size = np.maximum(np.abs(np.nan_to_num(claimed)), np.abs(np.nan_to_num(self.value)))
-        slack = BARS * self.error
-        return ~self.kink & (slack > 1e-6 * size) & (slack > 1e-8 * self.row_sizes())  # type: ignore[no-any-return]  # the same
+        return ~self.kink & (BARS * self.error > 1e-6 * size)  # type: ignore[no-any-return]  # the same
 
-    def vanishing(self, claimed: Array) -> Array:
-        """Entries that are zero by the derivative and by the function's values, as far as these can show anything."""
-        return (claimed == 0) & (self.value == 0) & (BARS * self.error * self.size <= 1e-9 * self.outputs)  # type: ignore[no-any-return]  # the same
+    def negligible(self, claimed: Array) -> Array:
+        """Entries whose bars are narrow beside their row, or zero as far as the function's values can show anything."""
+        slack = BARS * self.error
+        zero = (claimed == 0) & (self.value == 0) & (slack * self.size <= 1e-9 * self.outputs)
+        return (slack <= 1e-8 * self.row_sizes()) | zero  # type: ignore[no-any-return]  # the same
 
     def bad(self, claimed: Array, tolerance: Array) -> Array:
         """Entries that are off by more than they may be."""

@@ -124,7 +124,16 @@ class no_grad(_scoped):  # noqa: N801 -- PyTorch's name
     ...     return x * 3.0
     >>> evaluate(x)
     tensor(6.)
+
+    As a decorator it does without parentheses, too: ``@ta.no_grad``.
     """
+
+    def __new__(cls, function: Any = None) -> Any:
+        made = super().__new__(cls)
+        if function is None:
+            return made
+        set_grad_enabled.__init__(made, False)
+        return made(function)
 
     def __init__(self) -> None:
         super().__init__(False)
@@ -141,6 +150,13 @@ class enable_grad(_scoped):  # noqa: N801 -- PyTorch's name
     ...     print((x * 3.0).requires_grad)
     True
     """
+
+    def __new__(cls, function: Any = None) -> Any:
+        made = super().__new__(cls)
+        if function is None:
+            return made
+        set_grad_enabled.__init__(made, True)
+        return made(function)
 
     def __init__(self) -> None:
         super().__init__(True)

@@ -38,6 +38,7 @@ def _count_references() -> tuple[int, int, int]:
     return sole, passed, _references(partial)
 
 
+_PYTHON_NUMBERS = frozenset([complex, float, int])
 SOLE, _PASSED, _FRESH = _count_references()
 
 
@@ -136,10 +137,12 @@ def _times_in_place(cotangent: Any, partial: Any) -> Any:
 
 def _linear(function: Any, value: Any) -> Any:
     try:
-        return function(value)
+        result = function(value)
     except FloatingPointError:
         with np.errstate(invalid="ignore"):
-            return function(value)
+            result = function(value)
+    # A Python number has no dtype; 1j * np.float64(2) is one.
+    return np.asarray(result)[()] if result.__class__ in _PYTHON_NUMBERS else result
 
 
 def added(total: Any, partial: Linear, cotangent: Any, value: Any) -> Any:

@@ -93,8 +93,8 @@ def check_by_projections(check: Comparison) -> None:
 def _finish(check: Comparison, digits: float) -> None:
     report = check.report
     miss = (13 / 16) ** PROJECTIONS
-    report.detection = (f"compared along {PROJECTIONS} random directions: one wrong entry that exceeds the error bars is "
-                        f"seen with certainty, several with probability at least {1 - 2.0**-PROJECTIONS:.4f} "
+    report.detection = (f"compared along {PROJECTIONS} random directions: one wrong entry that exceeds the error bars "
+                        f"is seen with certainty, several with probability at least {1 - 2.0**-PROJECTIONS:.4f} "
                         f"({1 - miss:.2f} where together they are but twice the bar)")
     report.legs = [Leg("numeric (directional)")]
     names = [name for name, has in ((check.subject.forward_name, check.has_push),

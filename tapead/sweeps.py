@@ -296,9 +296,9 @@ def reverse(seeds: Iterable[tuple[Entry, Any]], *, record: bool = False, stops: 
                 if parent is following:
                     arriving = summed(arriving, product)
                 elif parent in cotangents:
-                    if number:
+                    if product.__class__ is _float64:  # the sum of an array has a number, and gives an array
                         try:
-                            cotangents[parent] += product
+                            cotangents[parent] = cotangents[parent] + product
                         except FloatingPointError:
                             cotangents[parent] = summed(cotangents[parent], product)
                     else:

@@ -7,6 +7,7 @@ import sys
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,6 +39,8 @@ __all__ = ["Tensor", "array", "tensor"]
 
 _getframe = sys._getframe
 _float64 = np.float64
+#: Where a derivative of the user's is recorded, the entries whose values it takes off the tape.
+leaving: ContextVar[set[Entry] | None] = ContextVar("tapead entries left", default=None)
 #: Operand types that go to an operator as they are.
 _NUMBERS = frozenset([float, int, np.float64, np.float32])
 _SCALARS = (bool, int, float, complex, np.generic)
@@ -94,6 +97,7 @@ class Tensor:
         ``x.data -= step`` and ``x.data[i] = v`` change the tensor, outside of the tape: entries keep the values they saw.
         """
         value = self._value
+        self._leave()
         if value.__class__ is np.ndarray:
             value = value.view(ReadOnly)
             value.tensor = self
@@ -235,15 +239,23 @@ class Tensor:
 
     def item(self, *place: int) -> Any:
         """The only element (or the one at `place`) as a Python number, off the tape."""
+        self._leave()
         return self._value.item(*place)
 
     def tolist(self) -> Any:
         """The elements as nested lists of Python numbers, off the tape."""
+        self._leave()
         return self._value.tolist()
 
     def detach(self) -> Tensor:
         """The same value, off the tape."""
+        self._leave()
         return _wrap(self._value, None)
+
+    def _leave(self) -> None:
+        left = leaving.get()
+        if left is not None and self._entry is not None:
+            left.add(self._entry)
 
     def requires_grad_(self, flag: bool = True) -> Tensor:
         """Track this tensor from here on, or no longer (`flag` false).

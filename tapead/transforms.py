@@ -8,6 +8,7 @@ result still depends on anything tracked outside, the sweep itself is recorded.
 from __future__ import annotations
 
 import functools
+import types
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ from .sweeps import cone, downstream, forward, reverse
 from .tape import Entry, Scope, reset_current_scope, set_current_scope, start_scope
 from .tensor import Tensor, _wrap, watch
 
-__all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "linearize", "stop_gradient", "value_and_grad", "vjp"]
+__all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "linearize", "value_and_grad", "vjp"]
 
 Function = Callable[..., Any]
 Positions = int | Sequence[int]
@@ -51,7 +52,8 @@ class Recording:
         values = [_differentiable(value, name, function) for value in values]
         self.rebuild_inputs: Rebuild = rebuild
         self.from_tensor = [isinstance(value, Tensor) for value in values]
-        scope = Scope(around.tape, around)
+        tracked = any(isinstance(value, Tensor) and value.requires_grad for value in values)
+        scope = Scope(around.tape, around, lasting=lasting or tracked)
         token = set_current_scope(scope)
         try:
             if lasting:  # the sweeps come later, when the caller may have changed his arrays
@@ -136,6 +138,25 @@ class Recording:
         held = set(map(id, tangents))
         keep = any(self.from_tensor)
         return [_own(known.get(_entry(output)), output, held, keep) for output in self.outputs]  # type: ignore[arg-type]  # None is never a key
+
+
+class _Transformed:
+    """A function made from another one; it can be pickled where that one can, and is a method in a class body."""
+
+    def __init__(self, derive: Function, f: Function, *options: Any) -> None:
+        functools.update_wrapper(self, f)
+        self._derive = derive
+        self._function = f
+        self._options = options
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._derive(self._function, args, kwargs, *self._options)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else types.MethodType(self, instance)
+
+    def __repr__(self) -> str:
+        return f"<{self._derive.__name__.strip('_').replace('_', ' ')} {_called(self._function)}>"
 
 
 def _entry(value: Any) -> Entry | None:
@@ -257,20 +278,19 @@ def value_and_grad(f: Function, argnums: Positions = 0, has_aux: bool = False) -
     >>> ta.value_and_grad(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
     (np.float64(5.0), array([2., 4.]))
     """
+    return _Transformed(_value_and_gradient_of, f, argnums, has_aux)
 
-    @functools.wraps(f)
-    def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
-        positions = _positions(argnums, args, "value_and_grad", f)
-        recording = Recording("value_and_grad", f, args, kwargs, positions, has_aux)
-        output = _scalar_output(recording, f)
-        gradient = _gradient(recording, output, argnums)
-        value = recording.out
-        if has_aux:
-            leaves, rebuild = flatten(recording.auxiliary)
-            return (value, rebuild(recording.hand_out(leaves))), gradient
-        return value, gradient
 
-    return value_and_gradient
+def _value_and_gradient_of(f: Function, args: tuple[Any, ...], kwargs: dict[str, Any], argnums: Positions,
+                        has_aux: bool) -> Any:
+    recording = Recording("value_and_grad", f, args, kwargs, _positions(argnums, args, "value_and_grad", f), has_aux)
+    output = _scalar_output(recording, f)
+    gradient = _gradient(recording, output, argnums)
+    value = recording.out
+    if has_aux:
+        leaves, rebuild = flatten(recording.auxiliary)
+        return (value, rebuild(recording.hand_out(leaves))), gradient
+    return value, gradient
 
 
 def grad(f: Function, argnums: Positions = 0) -> Function:
@@ -302,13 +322,12 @@ def grad(f: Function, argnums: Positions = 0) -> Function:
     >>> ta.grad(ta.grad(lambda x, y: x**3 * y))(2.0, 1.0)
     np.float64(12.0)
     """
+    return _Transformed(_gradient_of, f, argnums)
 
-    @functools.wraps(f)
-    def gradient(*args: Any, **kwargs: Any) -> Any:
-        recording = Recording("grad", f, args, kwargs, _positions(argnums, args, "grad", f))
-        return _gradient(recording, _scalar_output(recording, f), argnums)
 
-    return gradient
+def _gradient_of(f: Function, args: tuple[Any, ...], kwargs: dict[str, Any], argnums: Positions) -> Any:
+    recording = Recording("grad", f, args, kwargs, _positions(argnums, args, "grad", f))
+    return _gradient(recording, _scalar_output(recording, f), argnums)
 
 
 def _gradient(recording: Recording, output: Any, argnums: Positions) -> Any:
@@ -468,19 +487,18 @@ def jacobian(f: Function, argnums: Positions = 0, mode: str = "auto") -> Functio
     """
     if mode not in ("auto", "fwd", "rev"):
         raise ValueError(f"jacobian: mode must be 'auto', 'fwd' or 'rev', not {mode!r}")
+    return _Transformed(_jacobian_of, f, argnums, mode)
 
-    @functools.wraps(f)
-    def jacobian_of_f(*args: Any, **kwargs: Any) -> Any:
-        recording = Recording("jacobian", f, args, kwargs, _positions(argnums, args, "jacobian", f))
-        columns = sum(stand_in.size for stand_in in recording.inputs)
-        rows = sum(np.size(_plain(output)) for output in recording.outputs)
-        forwards = mode == "fwd" or (mode == "auto" and columns <= rows)
-        blocks = (_by_columns if forwards else _by_rows)(recording, _called(f))
-        one = _is_one(argnums)
-        return recording.rebuild_outputs(
-            [recording.rebuild_inputs(row)[0] if one else recording.rebuild_inputs(row) for row in blocks])
 
-    return jacobian_of_f
+def _jacobian_of(f: Function, args: tuple[Any, ...], kwargs: dict[str, Any], argnums: Positions, mode: str) -> Any:
+    recording = Recording("jacobian", f, args, kwargs, _positions(argnums, args, "jacobian", f))
+    columns = sum(stand_in.size for stand_in in recording.inputs)
+    rows = sum(np.size(_plain(output)) for output in recording.outputs)
+    forwards = mode == "fwd" or (mode == "auto" and columns <= rows)
+    blocks = (_by_columns if forwards else _by_rows)(recording, _called(f))
+    one = _is_one(argnums)
+    return recording.rebuild_outputs(
+        [recording.rebuild_inputs(row)[0] if one else recording.rebuild_inputs(row) for row in blocks])
 
 
 def _swept(sweep: Callable[[list[Any]], list[Any]], values: Sequence[Any], f: str) -> list[list[Any]]:
@@ -604,24 +622,3 @@ def hvp(f: Function, primals: Any, vectors: Any) -> Any:
     point = _as_tuple(primals)
     _, products = jvp(grad(f, tuple(range(len(point)))), point, _as_tuple(vectors))
     return products if isinstance(primals, (tuple, list)) else products[0]
-
-
-def stop_gradient(x: Any) -> Any:
-    """The same values as a constant to every transform, however deeply nested.
-
-    Parameters
-    ----------
-    x : tensor, array, number or container of them
-
-    Returns
-    -------
-    as `x`
-        With the tensors off the tape.
-
-    Examples
-    --------
-    >>> import tapead as ta
-    >>> ta.grad(lambda x: x * ta.stop_gradient(x))(3.0)
-    np.float64(3.0)
-    """
-    return map_structure(lambda value: value.detach() if isinstance(value, Tensor) else value, x)

@@ -31,9 +31,20 @@ def test_every_rule_states_its_formula():
     assert [name for name, primitive in PRIMITIVES.items() if primitive.rule and not primitive.rule.__doc__] == []
 
 
+def along(operands, seed=1):
+    """One random direction per operand, complex where the operand is."""
+    pairs = zip(operands, directions(operands, seed), directions(operands, seed + 100), strict=True)
+    return tuple(first + 1j * second if np.iscomplexobj(x) else first for x, first, second in pairs)
+
+
+def inner(first, second):
+    """Re⟨first, second⟩, with respect to which adjoints are."""
+    return np.sum(np.real(np.conj(first) * second))
+
+
 def test_forward_agrees_with_differences(row):
     function, point = row
-    direction = directions(point)
+    direction = along(point)
     out, tangent = ta.jvp(function, point, direction)
     assert np.shape(tangent) == np.shape(out)
     np.testing.assert_array_equal(out, function(*point))
@@ -42,49 +53,49 @@ def test_forward_agrees_with_differences(row):
 
 def test_reverse_is_the_adjoint_of_forward(row):
     function, point = row
-    direction = directions(point)
+    direction = along(point)
     out, tangent = ta.jvp(function, point, direction)
-    cotangent = directions((out,), seed=2)[0]
+    cotangent = along((out,), seed=2)[0]
     pulled = ta.vjp(function, *point)[1](cotangent)
     assert [np.shape(p) for p in pulled] == [np.shape(x) for x in point]
-    left = np.sum(tangent * cotangent)
-    right = sum(np.sum(p * v) for p, v in zip(pulled, direction, strict=True))
+    left = inner(cotangent, tangent)
+    right = sum(inner(p, v) for p, v in zip(pulled, direction, strict=True))
     np.testing.assert_allclose(left, right, rtol=1e-11, atol=1e-12)
 
 
 def test_reverse_is_linear_in_the_cotangent(row):
     function, point = row
     out, pull = ta.vjp(function, *point)
-    first, second = directions((out,), seed=3)[0], directions((out,), seed=4)[0]
+    first, second = along((out,), seed=3)[0], along((out,), seed=4)[0]
     for both, one, other in zip(pull(2 * first - 3 * second), pull(first), pull(second), strict=True):
         np.testing.assert_allclose(both, 2 * one - 3 * other, rtol=1e-10, atol=1e-11)
 
 
 def test_second_order_in_both_nestings(row):
     function, point = row
-    direction = directions(point)
-    cotangent = directions((function(*point),), seed=2)[0]
+    direction = along(point)
+    cotangent = along((function(*point),), seed=2)[0]
 
     def pulled(*inputs):
         parts = ta.vjp(function, *inputs)[1](cotangent)
-        return sum(np.sum(part * weight) for part, weight in zip(parts, directions(point, seed=5), strict=True))
+        return sum(inner(part, weight) for part, weight in zip(parts, along(point, seed=5), strict=True))
 
     def pushed(*inputs):
-        return np.sum(ta.jvp(function, inputs, directions(point, seed=5))[1] * cotangent)
+        return inner(cotangent, ta.jvp(function, inputs, along(point, seed=5))[1])
 
     forward_over_reverse = ta.jvp(pulled, point, direction)[1]
     expected = difference(pulled, point, direction)
     np.testing.assert_allclose(forward_over_reverse, expected, rtol=1e-6, atol=1e-6)
     for scalar in (pulled, pushed):
         gradients = ta.grad(scalar, tuple(range(len(point))))(*point)
-        reverse_over = sum(np.sum(g * v) for g, v in zip(gradients, direction, strict=True))
+        reverse_over = sum(inner(g, v) for g, v in zip(gradients, direction, strict=True))
         np.testing.assert_allclose(reverse_over, expected, rtol=1e-6, atol=1e-6)
 
 
 def test_float32_stays_float32(row):
     function, point = row
-    small = tuple(np.asarray(x, np.float32)[()] for x in point)
+    small = tuple(np.asarray(x, np.complex64 if np.iscomplexobj(x) else np.float32)[()] for x in point)
     out, pull = ta.vjp(function, *small)
-    _, tangent = ta.jvp(function, small, directions(small))
+    _, tangent = ta.jvp(function, small, along(small))
     assert tangent.dtype == np.asarray(out).dtype
-    assert all(part.dtype == np.float32 for part in pull(directions((out,))[0]))
+    assert [part.dtype for part in pull(along((out,))[0])] == [x.dtype for x in small]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 import mpmath
 import numpy as np
 import pytest
@@ -83,7 +85,8 @@ def test_the_bar_covers_the_truth(complex_step):
             x = draw()
             estimate = numeric.derivative(function, x, complex_step=complex_step)
             count += 1
-            if np.isfinite(estimate.error) and not abs(mp.mpf(float(estimate.value)) - truth(precise, x)) <= estimate.error:
+            off = abs(mp.mpf(float(estimate.value)) - truth(precise, x)) if np.isfinite(estimate.error) else 0
+            if not off <= estimate.error:
                 missed.append((name, x, estimate))
     assert count > 800
     assert len(missed) <= 0.005 * count, missed
@@ -112,7 +115,7 @@ def test_hidden_rounding_widens_the_bar_honestly():
 
 def test_a_noisy_function_has_a_wide_bar():
     def noisy(x):
-        return np.sin(x) + 1e-6 * np.sin(1e14 * x)
+        return np.sin(x) + 1e-6 * zlib.crc32(np.float64(x).tobytes()) / 2**32
 
     estimate = numeric.derivative(noisy, 1.0, complex_step=False)
     assert abs(estimate.value - np.cos(1.0)) <= estimate.error

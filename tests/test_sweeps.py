@@ -630,7 +630,8 @@ LINEARS = {
     (lambda m, x: m(x), 2), (lambda m, x: m(m(x)), 4), (lambda m, x: m(x) + x, 3), (lambda m, x: x + m(x), 3),
     (lambda m, x: m(x) + m(x), 4), (lambda m, x: (y := x * 1.0) + m(y) + m(y) * 3.0, 9),
     (lambda m, x: m((y := m(x)) + y) + y, 10), (lambda m, x: m(x[::-1])[::-1] + x, 3), (lambda m, x: m(-x) - x, -3),
-    (lambda m, x: np.stack([m(x), x, m(m(x))]).sum(axis=0), 7), (lambda m, x: m(x) * 1.0 + m(x) * 1.0 + x * 1.0, 5)])
+    (lambda m, x: np.stack([m(x), x, m(m(x))]).sum(axis=0), 7), (lambda m, x: m(x) * 1.0 + m(x) * 1.0 + x * 1.0, 5),
+    (lambda m, x: (m(x) + x) * 1.5, 4.5), (lambda m, x: (x + m(x)) * 1.5, 4.5), (lambda m, x: (m(x) - m(-x)) * 1.5, 6)])
 def test_linear_maps_that_write_in_place_spoil_nothing(kind, f, slope, size, scratch):
     mine = remembering("mine", lambda op: LINEARS[kind](), lambda x: 2 * x)
     x, cotangent = np.linspace(1, 2, size), np.linspace(-1, 1, size)
@@ -649,6 +650,22 @@ def test_linear_maps_that_write_in_place_spoil_nothing(kind, f, slope, size, scr
     np.testing.assert_array_equal(out, f(lambda x: 2 * x, held[0]))
 
 
+@pytest.mark.parametrize("kind", LINEARS)
+def test_linear_maps_that_write_in_place_leave_the_other_operand_alone(kind, size, scratch):
+    mine = remembering("mine", lambda op: LINEARS[kind](), lambda x: 2 * x)
+
+    def f(x, y):
+        early = mine(y)
+        return (x + y) * 1.5 + early
+
+    def g(x, y):
+        return (mine(y) + x) * 1.5
+
+    for function, slopes in [(f, (1.5, 3.5)), (g, (1.5, 3.0))]:
+        gradients = ta.vjp(function, np.ones(size), np.ones(size))[1](np.ones(size))
+        assert [set(gradient.tolist()) for gradient in gradients] == [{slope} for slope in slopes]
+
+
 def test_two_reductions_of_one_array(size):
     def f(x):
         y = x * 1.0
@@ -665,7 +682,48 @@ def test_two_reductions_of_one_array(size):
     assert set(found.tolist()) == {3.0} and set(cotangent) == {1.0}
 
 
+@pytest.mark.parametrize("made", [complex, lambda g: 1j * g, lambda g: 0.0, lambda g: 2])
+def test_linear_maps_may_return_python_numbers(made, scratch):
+    mine = remembering("mine", lambda op: ta.Linear(made, made), lambda x: x * 1j)
+    for x in (1.5, 1.5 + 0j):
+        (gradient,) = ta.vjp(mine, x)[1](2.0)
+        assert (type(gradient), gradient) == (type(np.asarray(x)[()]), np.asarray(made(2.0)).astype(type(x))
+                                              if isinstance(x, complex) else np.real(made(2.0)))
+        assert ta.jvp(mine, (x,), (1.0,))[1] == made(1.0)
+    assert ta.grad(lambda z: np.imag(z) ** 2)(1 + 2j) == 4j
+    assert ta.grad(lambda z: np.imag(z) * np.real(z))(1 + 2j) == 2 + 1j
+
+
 def test_opposite_infinities_are_added_once():
     with np.errstate(all="ignore"):
         assert np.isnan(ta.grad(lambda x: x * np.inf + x * -np.inf + x)(1.0))
         assert ta.grad(lambda x: x * np.inf + x * 2.0 + x)(1.0) == np.inf
+
+
+def test_memory_that_a_sweep_has_freed_is_nobodys():
+    """Arrays of the size that sweeps keep for later, held in every way in which somebody can hold one."""
+    x = np.linspace(0.5, 1.5, BLOCKS)
+    seen = []
+
+    def f(x):
+        y = np.exp(x * 1.5)
+        z = y * 2.0
+        seen.append((y.data, z.data[::2], memoryview(z.data)))
+        return np.sum(np.sin(z) * y)
+
+    first = ta.grad(f)(x)
+    y, every_other, view = seen.pop()
+    held = first.copy(), y.copy(), every_other.copy(), np.array(view)
+    for _ in range(3):
+        second, _ = ta.grad(f)(x), seen.clear()
+        np.testing.assert_array_equal(second, held[0])
+        for now, before in zip((first, y, every_other, np.array(view)), held, strict=True):
+            np.testing.assert_array_equal(now, before)
+        leaf = ta.tensor(x, requires_grad=True)
+        a = np.exp(leaf * 1.5)
+        b = a * 2.0
+        np.sum(b * a).backward()
+        np.testing.assert_array_equal(a.data, np.exp(x * 1.5))
+        np.testing.assert_array_equal(b.data, np.exp(x * 1.5) * 2.0)
+        np.testing.assert_allclose(leaf.grad.data, 6 * np.exp(3 * x), rtol=1e-14)
+    np.testing.assert_array_equal(x, np.linspace(0.5, 1.5, BLOCKS))

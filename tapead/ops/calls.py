@@ -6,7 +6,9 @@ way round; nothing is ignored but ``order=`` and ``subok=``, which choose a memo
 
 from __future__ import annotations
 
+import importlib
 import operator
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -37,6 +39,8 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: Op
     NotImplementedError
         If the ufunc has no derivative, or the call would lose one; the message has the way round.
     """
+    if ufunc not in UFUNCS and ufunc not in COMPOSED and ufunc not in ON_VALUES:
+        _load_rules_of_scipy()
     if method == "at" or any(one is not None for one in kwargs.get("out", ())):
         return write_in_place(ufunc, method, inputs, kwargs)
     options = {name: value for name, value in kwargs.items() if name != "out"}
@@ -47,6 +51,12 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: Op
         if method != "__call__":
             return getattr(ufunc, method)(*map(value_of, inputs), **options)
     return _METHODS[method](ufunc, inputs, options)
+
+
+def _load_rules_of_scipy() -> None:
+    """Fill the registry with scipy.special's ufuncs, at the first ufunc that is not NumPy's. SciPy is no requirement."""
+    if "scipy.special" in sys.modules and "tapead.scipy.special" not in sys.modules:
+        importlib.import_module("tapead.scipy.special")
 
 
 def write_in_place(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: Options) -> Any:
@@ -280,7 +290,7 @@ def _ldexp(op: Any) -> Any:
 
 
 def _ldexp_of(x: Any, exponent: Any) -> Any:
-    return PRIMITIVES["ldexp"](x, exponent=value_of(exponent))
+    return PRIMITIVES["ldexp"](x, exponent=np.array(value_of(exponent))[()])
 
 
 def _modf_of(x: Any) -> tuple[Any, Any]:

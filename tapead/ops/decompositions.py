@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..registry import PRIMITIVES, Linear, Primitive, RegisterGradient, add_primitive, case, implements, value_of
-from .matrices import adjoint, coincident, diagonal, hermitian, inverse_or_zero, one_triangle, put_on_diagonal, warn_of_gauge
+from .matrices import adjoint, coincident, diagonal, hermitian_part, inverse_or_zero, one_triangle, put_on_diagonal, warn_of_gauge
 
 _SYMMETRIC = np.array([[2.0, 0.3, -0.4], [0.3, -1.5, 0.7], [-0.4, 0.7, 0.6]])
 _SYMMETRIC_STACK = np.stack([_SYMMETRIC, _SYMMETRIC @ _SYMMETRIC])
@@ -50,7 +50,7 @@ def _off(n: int) -> Any:
 
 
 def _eigh_kernel(a: Any, lower: bool = True) -> Any:
-    values, vectors = np.linalg.eigh(hermitian(a), "L" if lower else "U")
+    values, vectors = np.linalg.eigh(hermitian_part(a), "L" if lower else "U")
     return np.concatenate([values[..., None, :].astype(vectors.dtype), vectors], axis=-2)
 
 
@@ -66,7 +66,7 @@ def _eigh(op: Any) -> Any:
     off = _off(v.shape[-1])
 
     def apply(t: Any) -> Any:
-        p = adjoint(v) @ hermitian(t) @ v
+        p = adjoint(v) @ hermitian_part(t) @ v
         return np.concatenate([np.real(diagonal(p))[..., None, :].astype(v.dtype), v @ (f * p)], axis=-2)
 
     def back(g: Any) -> Any:
@@ -75,8 +75,8 @@ def _eigh(op: Any) -> Any:
         warn_of_gauge("eigh", lambda: (
             (turned, same & off, _BASIS.format("eigenvectors", "eigenvalues")),
             (turned, same & ~off, _PHASE.format("an eigenvector")),
-            (hermitian(value_of(s)), same & off & _weighted(weights), _SPLIT.format("eigenvalues", "eigenvectors"))), s)
-        return hermitian(v @ (put_on_diagonal(weights) + f * turned) @ adjoint(v))
+            (hermitian_part(value_of(s)), same & off & _weighted(weights), _SPLIT.format("eigenvalues", "eigenvectors"))), s)
+        return hermitian_part(v @ (put_on_diagonal(weights) + f * turned) @ adjoint(v))
 
     return Linear(apply, back)
 
@@ -101,7 +101,7 @@ def _is_lower(function: str, uplo: Any) -> bool:
     return str(uplo).upper() == "L"
 
 
-add_primitive(Primitive("eigvalsh", lambda a, lower=True: np.linalg.eigvalsh(hermitian(a), "L" if lower else "U"), cases=(
+add_primitive(Primitive("eigvalsh", lambda a, lower=True: np.linalg.eigvalsh(hermitian_part(a), "L" if lower else "U"), cases=(
     case(_SYMMETRIC), case(_SYMMETRIC_STACK, lower=False))))
 
 
@@ -109,8 +109,8 @@ add_primitive(Primitive("eigvalsh", lambda a, lower=True: np.linalg.eigvalsh(her
 def _eigvalsh(op: Any) -> Any:
     """d λᵢ = vᵢᴴ dA vᵢ, with the adjoint V diag(g) Vᴴ"""
     (a,) = op.inputs
-    v = np.linalg.eigh(hermitian(a))[1]
-    return Linear(lambda t: np.real(np.sum(_conj(v) * (hermitian(t) @ v), axis=-2)),
+    v = np.linalg.eigh(hermitian_part(a))[1]
+    return Linear(lambda t: np.real(np.sum(_conj(v) * (hermitian_part(t) @ v), axis=-2)),
                   lambda g: (v * g[..., None, :]) @ adjoint(v))
 
 
@@ -179,7 +179,7 @@ def _svd_kernel(a: Any, full: bool = False) -> Any:
 
 
 add_primitive(Primitive("svd", _svd_kernel, cases=(
-    case(_TALL), case(_TALL.T.copy()), case(_SQUARE), case(np.stack([_TALL, 1 - _TALL]), full=True))))
+    case(_TALL), case(_TALL.T.copy()), case(_SQUARE), case(_SQUARE[None], full=True))))
 
 
 @RegisterGradient("svd", reads="output")
@@ -205,7 +205,7 @@ def _svd(op: Any) -> Any:
     def apply(t: Any) -> Any:
         right, left = t @ v, adjoint(t) @ u
         p = adjoint(u) @ right
-        both, apart = together * hermitian(p), against * _anti(p)
+        both, apart = together * hermitian_part(p), against * _anti(p)
         moved_u, moved_v = u @ (both + apart), v @ (both - apart)
         if u.shape[-2] > k:
             moved_u = moved_u + beyond(u, right) * inverse
@@ -222,7 +222,7 @@ def _svd(op: Any) -> Any:
             (_anti(value_of(both)), same & off, _BASIS.format("singular vectors", "singular values")),
             (_anti(value_of(both)), same & ~off, _PHASE.format("a pair of singular vectors")),
             (_anti(value_of(apart)), vanishing, _BASIS.format("singular vectors", "singular values zero")),
-            (hermitian(value_of(both)), same & off & _weighted(weights),
+            (hermitian_part(value_of(both)), same & off & _weighted(weights),
              _SPLIT.format("singular values", "singular vectors")),
             (rest_u, zero[..., None, :], _BASIS.format("singular vectors", "singular values zero")),
             (rest_v, zero[..., None, :], _BASIS.format("singular vectors", "singular values zero"))), g)
@@ -241,7 +241,7 @@ def _negligible(total: Any) -> Any:
     """Where the sum of two singular values is zero within rounding."""
     total = value_of(total)
     n = total.shape[-1]
-    largest = np.max(total, axis=(-2, -1), keepdims=True, initial=0.0) if n else total
+    largest = np.max(total, axis=(-2, -1), keepdims=True) if total.size else total
     return total <= 8 * n * float(np.finfo(total.dtype).eps) * largest
 
 
@@ -323,7 +323,7 @@ def _qr_kernel(a: Any) -> Any:
     return np.concatenate([q, r], axis=-2)
 
 
-add_primitive(Primitive("qr", _qr_kernel, cases=(case(_TALL), case(_SQUARE), case(np.stack([_TALL, 1 - _TALL])))))
+add_primitive(Primitive("qr", _qr_kernel, cases=(case(_TALL[:2]), case(_TALL[:, :1]), case(1 - _TALL[None, :2]))))
 
 
 @RegisterGradient("qr", reads="output")

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..registry import value_of
 
-__all__ = ["GaugeWarning", "adjoint", "coincident", "diagonal", "hermitian", "inverse_or_zero", "one_triangle",
+__all__ = ["GaugeWarning", "adjoint", "coincident", "diagonal", "hermitian_part", "inverse_or_zero", "one_triangle",
            "put_on_diagonal", "warn_of_gauge"]
 
 
@@ -29,7 +29,7 @@ def adjoint(a: Any) -> Any:
     return np.conj(turned) if a.dtype.kind == "c" else turned
 
 
-def hermitian(a: Any) -> Any:
+def hermitian_part(a: Any) -> Any:
     """The Hermitian part, (A + Aᴴ) / 2."""
     return (a + adjoint(a)) * 0.5
 
@@ -59,9 +59,9 @@ def one_triangle(a: Any, lower: bool) -> Any:
 def coincident(values: Any) -> Any:
     """Which pairs of eigenvalues or singular values are the same number within rounding, itself included."""
     values = value_of(values)
-    scale = np.max(np.abs(values), axis=-1, initial=0.0)[..., None, None] if values.shape[-1] else 0.0
+    gaps = np.abs(values[..., None, :] - values[..., :, None])
     rounding = 8 * values.shape[-1] * float(np.finfo(values.dtype).eps)
-    return np.abs(values[..., None, :] - values[..., :, None]) <= rounding * scale
+    return gaps <= rounding * np.max(np.abs(values), axis=-1)[..., None, None] if values.size else gaps == 0
 
 
 def inverse_or_zero(x: Any, zero: Any) -> Any:
@@ -75,8 +75,9 @@ def warn_of_gauge(function: str, parts: Callable[[], tuple[tuple[Any, Any, str],
     `parts` returns (part, where it ought to vanish, what it depends on then); `scale` is an array whose largest element
     says what is rounding.
     """
-    largest = np.max(np.abs(value_of(scale)), initial=0.0)
-    rounding = largest * float(np.finfo(scale.dtype).eps) ** (2 / 3)
+    if not scale.size:
+        return
+    rounding = np.max(np.abs(value_of(scale))) * float(np.finfo(scale.dtype).eps) ** (2 / 3)
     for part, where, what in parts():
         if np.any(np.where(where, np.abs(value_of(part)), 0.0) > rounding):
             warnings.warn(f"np.linalg.{function}: the function that is differentiated depends on {what}; that part of "

@@ -19,7 +19,8 @@ _SAFE = {np.dtype(np.float64): (1e-140, 1e150), np.dtype(np.float32): (1e-15, 1e
 def _euclidean_kernel(x: Any, axis: tuple[int, ...] = ()) -> Any:
     """NumPy's own value; scaled where the squares would overflow or vanish."""
     everything = len(axis) == x.ndim
-    norm = np.linalg.norm(x) if everything else _root(x, axis)
+    with np.errstate(over="ignore", under="ignore"):
+        norm = np.linalg.norm(x) if everything else _root(x, axis)
     low, high = _SAFE.get(norm.dtype, (0.0, np.inf))
     if np.all((norm > low) & (norm < high)):
         return norm

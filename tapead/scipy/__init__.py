@@ -1,1 +1,1 @@
-"""Derivatives of SciPy's functions. Needs SciPy: ``pip install "tapead[scipy]"``."""
+"""Derivatives for SciPy: ``tapead.scipy.special`` and ``tapead.scipy.linalg``; they need the extra ``tapead[scipy]``."""

@@ -9,7 +9,7 @@ import numpy as np
 import sympy
 
 from .algebras import Exact, Precise, Unavailable
-from .arrays import DuckArray, wrap
+from .arrays import PRIMITIVE_MEANINGS, DuckArray, wrap
 from .functions import algebra_of, means
 
 # ---------------------------------------------------------------------- matrices, one by one
@@ -76,6 +76,24 @@ def _solve(a: Any, b: Any) -> Any:
     return np.matmul(np.linalg.inv(a), b)
 
 
+def _cofactor(a: Any) -> Any:
+    """The transposed adjugate"""
+
+    def one(matrix: DuckArray) -> Any:
+        algebra = matrix.algebra
+        if isinstance(algebra, Exact):
+            cofactors = sympy.Matrix(matrix.elements).adjugate(method="berkowitz").T
+        else:
+            context, exact, _ = _numeric(matrix, "det")
+            cofactors = context.inverse(exact).T * context.det(exact)
+        return _entries(cofactors, algebra, matrix.shape, matrix.dtype)  # type: ignore[arg-type]  # two axes
+
+    return _stacked(a, one)
+
+
+PRIMITIVE_MEANINGS["cofactor"] = _cofactor
+
+
 @means(np.linalg.slogdet)
 def _slogdet(a: Any) -> Any:
     determinant = np.linalg.det(a)
@@ -138,6 +156,27 @@ def _aligned(columns: Any, model: np.ndarray, partners: Any = None) -> Any:
     products = np.sum(np.conj(columns) * model, axis=0)
     phases = products / np.abs(products) if columns.dtype.kind == "c" else np.sign(products)
     return columns * phases if partners is None else (columns * phases, partners * phases)
+
+
+@means(np.linalg.eig)
+def _eig(a: Any) -> Any:
+    """In NumPy's order, with columns of length one that have NumPy's signs; of a real matrix with real eigenvalues"""
+    if a.dtype.kind == "c":
+        raise Unavailable("np.linalg.eig of a complex matrix")
+
+    def one(matrix: DuckArray) -> Any:
+        context, exact, plain = _numeric(matrix, "eig")
+        values, vectors = context.eig(exact)
+        model, columns = np.linalg.eig(plain)
+        if model.dtype.kind == "c":
+            raise Unavailable("np.linalg.eig of a matrix with complex eigenvalues")
+        n = len(matrix)
+        order = [min(range(n), key=lambda place: abs(values[place] - value)) for value in model]
+        found = _entries(vectors[:, :], matrix.algebra, (n, n), complex).astype(float)[:, order]
+        found = found / np.sqrt(np.sum(np.square(found), axis=0))
+        return _column([values[place] for place in order], matrix, n), _aligned(found, columns)
+
+    return _stacked(a, one)
 
 
 @means(np.linalg.eigvalsh)
@@ -235,6 +274,46 @@ def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> 
         return np.sum(size, axis=axis, keepdims=keepdims)
     return np.sum(size**ord, axis=axis, keepdims=keepdims) ** (1 / wrap(x.algebra, ord))
 
+
+# ---------------------------------------------------------------------- SciPy's
+
+
+def _solve_triangular(a: Any, b: Any, trans: int = 0, lower: bool = False, unit_diagonal: bool = False) -> Any:
+    read = np.tril(a) if lower else np.triu(a)
+    if unit_diagonal:
+        read = (np.tril(a, -1) if lower else np.triu(a, 1)) + np.eye(len(a))
+    return np.linalg.solve(read if trans == 0 else read.mT if trans == 1 else np.conj(read.mT), b)
+
+
+def _solve_sylvester(a: Any, b: Any, q: Any) -> Any:
+    rows, columns = q.shape
+    matrix = np.kron(a, np.eye(columns)) + np.kron(np.eye(rows), b.mT)
+    return np.linalg.solve(matrix, q.reshape(rows * columns, 1)).reshape(rows, columns)
+
+
+def _solve_banded(ab: Any, b: Any, lower: int = 0, upper: int = 0) -> Any:
+    n = len(b)
+    algebra = algebra_of(ab, b)
+    elements = wrap(algebra, np.zeros((n, n))).elements.copy()
+    for i in range(n):
+        for j in range(max(0, i - lower), min(n, i + upper + 1)):
+            elements[i, j] = wrap(algebra, ab).elements[upper + i - j, j]
+    return np.linalg.solve(DuckArray(algebra, elements), b)
+
+
+PRIMITIVE_MEANINGS |= {"solve_triangular": _solve_triangular, "solve_sylvester": _solve_sylvester,
+                       "solve_banded": _solve_banded}
+
+
+def _by_mpmath(function: str) -> Callable[..., Any]:
+    def meaning(a: Any) -> Any:
+        context, exact, _ = _numeric(a, function)
+        return _entries(getattr(context, function)(exact), a.algebra, a.shape, a.dtype)
+
+    return meaning
+
+
+PRIMITIVE_MEANINGS |= {function: _by_mpmath(function) for function in ("expm", "logm", "sqrtm")}
 
 # ---------------------------------------------------------------------- Fourier transforms
 

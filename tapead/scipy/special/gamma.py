@@ -279,7 +279,8 @@ def _beta_integral(a: Any, b: Any, x: Any, level: Any, sign: float) -> Any:
     return tail(integrand, scale, 750 / decay)
 
 
-@primitive("special_gammainc_slope", domain=(POSITIVE, POSITIVE), elementwise=True)
+@primitive("special_gammainc_slope", domain=(POSITIVE, POSITIVE), elementwise=True,
+           cases=[case((), ()), case((2, 1), (3,))])
 def gammainc_slope(a: Any, x: Any) -> Any:
     """∂P(a, x)/∂a"""
     return _gamma_parameter_slope(a, x)
@@ -292,7 +293,8 @@ def _gammainc_slope(op: Any) -> Any:
     return None, lambda: gamma_density(a, x) * (np.log(x) - NAMES["psi"](a))
 
 
-@primitive("special_betainc_slope", domain=(POSITIVE, POSITIVE, UNIT), elementwise=True)
+@primitive("special_betainc_slope", domain=(POSITIVE, POSITIVE, UNIT), elementwise=True,
+           cases=[case((), (), ()), case((2, 1), (2, 1), (3,))])
 def betainc_slope(a: Any, b: Any, x: Any) -> Any:
     """∂I(a, b, x)/∂a"""
     return _beta_parameter_slope(a, b, x)

@@ -11,6 +11,8 @@ import numpy as np
 _STEP = 0.125
 #: exp(-40) of an integrand's size is left out on the left.
 _LEFT = 40.0
+#: How many values the integrand is called with at once.
+_AT_ONCE = 100_000
 
 
 def tail(integrand: Callable[[Any], Any], scale: Any, end: Any) -> Any:
@@ -31,9 +33,10 @@ def tail(integrand: Callable[[Any], Any], scale: Any, end: Any) -> Any:
     """
     first = np.log(scale) - _LEFT
     last = np.log(end)
-    nodes = int(np.ceil(np.max(last - first, initial=0.0) / _STEP)) + 1
-    total = 0.0
-    for node in range(nodes):
-        s = np.exp(first + node * _STEP)
-        total = total + s * integrand(s)
+    nodes = np.arange(int(np.ceil(np.max(last - first, initial=0.0) / _STEP)) + 1) * _STEP
+    total = np.zeros(np.shape(first))
+    at_once = max(1, _AT_ONCE // max(np.size(first), 1))
+    for part in range(0, len(nodes), at_once):
+        s = np.exp(np.add.outer(nodes[part:part + at_once], first))
+        total = total + np.sum(s * integrand(s), axis=0)
     return total * _STEP

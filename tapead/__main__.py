@@ -1,0 +1,7 @@
+"""``python -m tapead``: the ``tapead`` command."""
+
+import sys
+
+from .cli import main
+
+sys.exit(main())

@@ -1,0 +1,22 @@
+"""Derivatives of scipy.special's functions: importing this registers their rules.
+
+There is seldom a need to import it: the first function of ``scipy.special`` that is called with a tensor does. Each
+ufunc is a primitive ``special_<name>``; several functions that are no ufuncs are offered here, for tensors and arrays.
+"""
+
+from . import (  # noqa: F401, I001 -- later tables use earlier ones
+    table,
+    elementary,
+    errors,
+    gamma,
+    bessel,
+    integrals,
+    hypergeometric,
+    polynomials,
+    elliptic,
+    waves,
+    distributions,
+)
+from .reductions import log_softmax, logsumexp, multigammaln, polygamma, softmax
+
+__all__ = ["log_softmax", "logsumexp", "multigammaln", "polygamma", "softmax"]
