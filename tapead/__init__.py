@@ -7,7 +7,8 @@ from . import inplace as _inplace  # noqa: F401 -- gives tensors the operators t
 from .anomaly import AnomalyError, detect_anomaly
 from .backward import gradients
 from .checkpoint import checkpoint, checkpoint_scan
-from .function import Function, custom_gradient, once_differentiable, stop_gradient
+from .custom import custom_gradient
+from .function import Function, once_differentiable, stop_gradient
 from .functions import (
     arccos,
     arccosh,
@@ -56,8 +57,8 @@ __all__ = [
 
 #: What is imported when first asked for: the checker and the SymPy module are not needed to differentiate.
 _LATER = {
-    "GradcheckError": "gradcheck", "gradcheck": "gradcheck", "numeric": "numeric", "optim": "optim", "symbolic":
-    "symbolic",
+    "GradcheckError": "gradcheck", "gradcheck": "gradcheck", "numeric": "numeric", "optim": "optim",
+    "symbolic": "symbolic",
 }
 
 

@@ -1,7 +1,7 @@
 """Where a NaN or an infinity came from: the first operation that made one from finite numbers.
 
-Values are looked at when a sweep starts from them, and when the block ends; derivatives while they are swept. So a NaN that
-``where`` masks out, or that reaches no result in another way, is nobody's concern.
+Values are looked at when a sweep starts from them, and when the block ends; derivatives while they are swept. So a
+NaN that ``where`` masks out, or that reaches no result in another way, is nobody's concern.
 """
 
 from __future__ import annotations
@@ -72,8 +72,8 @@ def look_at_values(roots: Iterable[Entry]) -> None:
         if isinstance(entry, Leaf) or entry.inputs is None or not all(map(_finite, entry.inputs)):
             continue  # it was given, not made
         place = _first(entry.output)
-        raise AnomalyError(f"{entry.primitive.name} made {_at(entry.output, place)}{_index(place)} from finite numbers, "
-                           f"{_operands(entry, place)}{_source(entry)}")
+        raise AnomalyError(f"{entry.primitive.name} made {_at(entry.output, place)}{_index(place)} from finite "
+                           f"numbers, {_operands(entry, place)}{_source(entry)}")
 
 
 class Anomalies:

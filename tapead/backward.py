@@ -19,7 +19,7 @@ def backward(output: Tensor, gradient: Any, retain_graph: bool | None, create_gr
     """Add the gradient of `output` to the leaves it depends on; see :meth:`Tensor.backward`."""
     root, seed = _seed(output, gradient, "backward", "this tensor", create_graph)
     keep = create_graph if retain_graph is None else retain_graph
-    found = reverse([(root, seed)], record=create_graph, asked=set(retaining) if retaining else (),
+    found = reverse([(root, seed)], record=create_graph, asked=retaining,
                     freed_by=None if keep else _caller("backward()"))
     for entry, cotangent in found.items():
         holder = _holder(entry)

@@ -11,7 +11,9 @@ from __future__ import annotations
 import functools
 import weakref
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from math import comb
 from typing import Any, NoReturn
 
@@ -20,10 +22,20 @@ import numpy as np
 from .containers import flatten
 from .registry import Primitive
 from .sweeps import Expansion
-from .tape import Entry, Leaf, Scope, next_index, record, recording_scope, reset_current_scope, set_current_scope
+from .tape import (
+    Entry,
+    Leaf,
+    Scope,
+    looking_for_anomalies,
+    next_index,
+    record,
+    recording_scope,
+    reset_current_scope,
+    set_current_scope,
+)
 from .tensor import Tensor, _wrap, watch
 
-__all__ = ["checkpoint", "checkpoint_scan"]
+__all__ = ["checkpoint", "checkpoint_scan", "without_checkpoints"]
 
 Function = Callable[..., Any]
 
@@ -68,7 +80,7 @@ def checkpoint(f: Function) -> Function:
     @functools.wraps(f)
     def checkpointed(*args: Any, **kwargs: Any) -> Any:
         scope = recording_scope()
-        if scope is None:
+        if scope is None or _recorded_in_full():
             return f(*args, **kwargs)
         leaves, rebuild = flatten((args, kwargs))
 
@@ -94,8 +106,8 @@ def checkpoint_scan(step: Function, state: Any, n: int, snapshots: int) -> Any:
         r n - C(s + r, r - 1)  times more than n,
 
     where r is the least number of repetitions that suffices, C(s + r, s) ≥ n. A thousand steps with ten snapshots cost
-    3636 calls more. Gradients are those of the plain loop to the
-    last bit; all that :func:`checkpoint` says of its function holds for `step`.
+    3636 calls more. Gradients are those of the plain loop as they are for :func:`checkpoint`, and all that is said of
+    its function there holds for `step`.
 
     Where the graph is kept (``retain_graph``, :func:`vjp`) there are up to twice as many states in memory; a sweep that
     is itself recorded (``create_graph``) keeps everything.
@@ -137,7 +149,7 @@ def checkpoint_scan(step: Function, state: Any, n: int, snapshots: int) -> Any:
         raise ValueError(f"checkpoint_scan: n must not be negative and snapshots must be positive, they are {n} and "
                          f"{snapshots}")
     scope = recording_scope()
-    if scope is None:
+    if scope is None or _recorded_in_full():
         for _ in range(n):
             state = step(state)
         return state
@@ -147,6 +159,24 @@ def checkpoint_scan(step: Function, state: Any, n: int, snapshots: int) -> Any:
         n -= length
         snapshots -= 1
     return step(state) if n else state
+
+
+@contextmanager
+def without_checkpoints() -> Iterator[None]:
+    """Record checkpointed functions in full: for those who replay the tape or judge the rules that stand on it."""
+    token = _without_checkpoints.set(True)
+    try:
+        yield
+    finally:
+        _without_checkpoints.reset(token)
+
+
+_without_checkpoints: ContextVar[bool] = ContextVar("tapead without checkpoints", default=False)
+
+
+def _recorded_in_full() -> bool:
+    """Whether checkpoints are switched off; so they are in the search for anomalies, which is to name the operation."""
+    return _without_checkpoints.get() or looking_for_anomalies.get()
 
 
 def _split(n: int, snapshots: int) -> int:
@@ -302,7 +332,7 @@ def _run_again(op: Any) -> NoReturn:
 
 def _no_kernel(*_: Any, of: _Stretch) -> NoReturn:
     raise NotImplementedError(f"checkpoint: {of.name} cannot be replayed with other values from its one entry on the "
-                              "tape; take the checkpoint away for this")
+                              "tape; record it without checkpoints")
 
 
 _CHECKPOINT = Primitive("checkpoint", _no_kernel, _run_again, reads="inputs")

@@ -1,9 +1,9 @@
 """Arrays of the user's that the tape remembers: nobody may change them unnoticed between recording and sweep.
 
-A small one is copied. Of a larger one a fingerprint is taken, and compared when a sweep comes to use the array: of every
-word of up to a quarter of a megabyte, and of so many in blocks throughout an array that is larger. Reading all of a matrix twice
-more would nearly double the time of a matrix-vector product. A function that is recorded and swept within one call needs
-neither.
+A small one is copied. Of a larger one a fingerprint is taken, and compared when a sweep comes to use the array: of
+every word up to a quarter of a megabyte, and of that much in blocks throughout an array that is larger still. To read
+all of a matrix twice more would nearly double the time of a matrix-vector product. A function that is recorded and
+swept within one call needs neither.
 """
 
 from __future__ import annotations
@@ -51,14 +51,13 @@ def protect(values: tuple[Any, ...], given: tuple[Any, ...]) -> tuple[tuple[Any,
 
 
 def fingerprint(array: np.ndarray[Any, Any]) -> bytes:
-    """Column sums of the words of a contiguous array: any change in what is read shows, and nearly every rearrangement."""
+    """Column sums of the words of a contiguous array: any change in what is read shows, and nearly any permutation."""
     octets = array.ravel(order="K").view(np.uint8)
     words = octets[:octets.size // 8 * 8].view(np.uint64)
     length = max(words.size // _BLOCKS, _COLUMNS)
     count = words.size // length
     sums = np.add.reduce(words[:count * length].reshape(count, length)[:, :_COLUMNS], axis=0)
-    rest = octets[8 * count * length:][-8 * _COLUMNS:]
-    return bytes(sums.tobytes() + rest.tobytes())
+    return bytes(sums) + bytes(octets[-8 * _COLUMNS:])
 
 
 def verify(entry: Entry) -> None:
@@ -69,5 +68,5 @@ def verify(entry: Entry) -> None:
             frame = user_frame()
             raise RuntimeError(
                 f"an array of shape {array.shape} was changed after {entry.primitive.name} had used it at "
-                f"{'{}:{}'.format(*entry.source)}, and the sweep at {frame.f_code.co_filename}:{frame.f_lineno} needs what was "
-                "in it; change a copy, or sweep first")
+                f"{'{}:{}'.format(*entry.source)}, and the sweep at {frame.f_code.co_filename}:{frame.f_lineno} needs "
+                "what was in it; change a copy, or sweep first")

@@ -128,7 +128,7 @@ class no_grad(_scoped):  # noqa: N801 -- PyTorch's name
     As a decorator it does without parentheses, too: ``@ta.no_grad``.
     """
 
-    def __new__(cls, function: Any = None) -> Any:
+    def __new__(cls, function: Any = None) -> Any:  # noqa: D102 -- the class says it
         made = super().__new__(cls)
         if function is None:
             return made
@@ -151,7 +151,7 @@ class enable_grad(_scoped):  # noqa: N801 -- PyTorch's name
     True
     """
 
-    def __new__(cls, function: Any = None) -> Any:
+    def __new__(cls, function: Any = None) -> Any:  # noqa: D102 -- the class says it
         made = super().__new__(cls)
         if function is None:
             return made

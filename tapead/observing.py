@@ -148,10 +148,10 @@ def _constant(product: Callable[[int], Any], position: int) -> Linear:
 
 
 def _as_tuple(partials: Any, entry: Entry) -> tuple[Any, ...]:
-    partials = tuple(partials) if isinstance(partials, (tuple, list)) else (partials,)
-    if len(partials) != len(entry.parents):
-        raise wrong_arity(entry.primitive, partials, entry.parents)
-    return partials
+    found: tuple[Any, ...] = tuple(partials) if isinstance(partials, (tuple, list)) else (partials,)
+    if len(found) != len(entry.parents):
+        raise wrong_arity(entry.primitive, found, entry.parents)
+    return found
 
 
 def _after(entry: Entry, hooks: list[Callable[..., Any]], products: dict[int, Any], cotangent: Any) -> dict[int, Any]:

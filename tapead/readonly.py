@@ -1,7 +1,7 @@
 """What ``x.data`` returns: a view that does not let anybody write into memory that the tape may need.
 
-``x.data -= step`` and ``x.data[i] = v`` do what they look like all the same: they give the tensor new values and leave the old ones
-to the tape.
+``x.data -= step`` and ``x.data[i] = v`` do what they look like all the same: they give the tensor new values and
+leave the old ones to the tape.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class ReadOnly(np.ndarray[Any, Any]):
         if self.tensor is None:
             if self.flags.writeable:
                 return super().__setitem__(key, value)
-            raise ValueError("a part of x.data is read-only, the tape may need it: write x.data[i] = v with the whole index, "
-                             "or x[i] = v inside tapead.no_grad(); x.numpy() is a copy of your own")
+            raise ValueError("a part of x.data is read-only, the tape may need it: write x.data[i] = v with the whole "
+                             "index, or x[i] = v inside tapead.no_grad(); x.numpy() is a copy of your own")
         with no_grad():
-            self.tensor[key] = value  # type: ignore[index]  # it is given the operators that write by inplace
+            self.tensor[key] = value
 
     def __repr__(self) -> str:
         return repr(self.view(np.ndarray))

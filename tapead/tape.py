@@ -142,8 +142,8 @@ class Entry:
     def register_hook(self, hook: Callable[[tuple[Any, ...], tuple[Any, ...]], Any]) -> Handle:
         """Call ``hook(grad_inputs, grad_outputs)`` whenever a reverse sweep has passed this entry.
 
-        It gets a tuple with the gradient sent to each input (None for a constant) and one with the gradient of the output;
-        what it returns, unless None, takes the place of the former.
+        It gets a tuple with the gradient sent to each input (None for a constant) and one with the gradient of the
+        output; what it returns, unless None, takes the place of the former.
 
         Examples
         --------

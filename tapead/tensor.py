@@ -94,13 +94,14 @@ class Tensor:
     def data(self) -> Any:
         """The value, as a NumPy scalar or an array that cannot be written into: the tape may need what is in it.
 
-        ``x.data -= step`` and ``x.data[i] = v`` change the tensor, outside of the tape: entries keep the values they saw.
+        ``x.data -= step`` and ``x.data[i] = v`` change the tensor off the tape: entries keep the values they saw.
         """
         value = self._value
         self._leave()
         if value.__class__ is np.ndarray:
-            value = value.view(ReadOnly)
-            value.tensor = self
+            view: ReadOnly = value.view(ReadOnly)
+            view.tensor = self
+            return view
         return value
 
     @data.setter
@@ -114,7 +115,7 @@ class Tensor:
         if previous is not None:
             self.requires_grad_()
             if isinstance(previous, Leaf):
-                move_hooks(previous, self._entry)
+                move_hooks(previous, self._tracked("data"))
 
     @property
     def grad(self) -> Tensor | None:
@@ -425,8 +426,9 @@ class Tensor:
 
     def __reduce__(self) -> tuple[Any, ...]:
         if not self.is_leaf:
-            warnings.warn(f"a copied or pickled tensor leaves its history behind: this result of {self._entry!r} becomes a "
-                          "tensor that does not require a gradient; use x.detach() to say so", UserWarning, stacklevel=3)
+            warnings.warn(f"a copied or pickled tensor leaves its history behind: this result of {self._entry!r} "
+                          "becomes a tensor that does not require a gradient; use x.detach() to say so",
+                          UserWarning, stacklevel=3)
         return _restored, (self._value, self.requires_grad and self.is_leaf, getattr(self, "_grad", None))
 
     def __len__(self) -> int:

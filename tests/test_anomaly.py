@@ -32,25 +32,23 @@ def test_a_value_is_found_at_the_operation_that_made_it():
 
 def test_all_operands_are_named():
     x = ta.tensor([[1.0, 2.0], [0.0, 4.0]], requires_grad=True)
-    with pytest.raises(ta.AnomalyError, match=r"divide made nan at index \(1, 0\) from finite numbers, x1 = 0.0, x2 = 0.0"):
-        with ta.detect_anomaly():
-            (x / np.array([[1.0], [0.0]])[:, :1])[:, 0].sum().backward()
+    message = r"divide made nan at index \(1, 0\) from finite numbers, x1 = 0\.0, x2 = 0\.0"
+    with pytest.raises(ta.AnomalyError, match=message), ta.detect_anomaly():
+        (x / np.array([[1.0], [0.0]])[:, :1])[:, 0].sum().backward()
 
 
 def test_a_derivative_is_found_where_the_value_is_finite():
-    with pytest.raises(ta.AnomalyError, match=r"the derivative of sqrt is infinite: the gradient inf of its input x = 0.0 "
-                                              r"at index 2 came from finite numbers"):
-        with ta.detect_anomaly():
-            ta.grad(lambda x: np.sum(np.sqrt(x) * 2.0))(np.array([1.0, 4.0, 0.0]))
+    message = r"the derivative of sqrt is infinite: the gradient inf of its input x = 0\.0 at index 2 came from finite"
+    with pytest.raises(ta.AnomalyError, match=message), ta.detect_anomaly():
+        ta.grad(lambda x: np.sum(np.sqrt(x) * 2.0))(np.array([1.0, 4.0, 0.0]))
 
 
 def test_forward_mode_is_watched_too():
-    with pytest.raises(ta.AnomalyError, match="the derivative of sqrt is infinite: the tangent inf from its input x = 0.0"):
-        with ta.detect_anomaly():
-            ta.jvp(lambda x: np.sqrt(x) + 1.0, (0.0,), (1.0,))
-    with pytest.raises(ta.AnomalyError, match="log made -inf from finite numbers"):
-        with ta.detect_anomaly():
-            ta.jvp(np.log, (0.0,), (1.0,))
+    message = r"the derivative of sqrt is infinite: the tangent inf from its input x = 0\.0"
+    with pytest.raises(ta.AnomalyError, match=message), ta.detect_anomaly():
+        ta.jvp(lambda x: np.sqrt(x) + 1.0, (0.0,), (1.0,))
+    with pytest.raises(ta.AnomalyError, match="log made -inf from finite numbers"), ta.detect_anomaly():
+        ta.jvp(np.log, (0.0,), (1.0,))
 
 
 def test_backward_and_gradients():
@@ -95,13 +93,13 @@ def test_what_came_in_broken_is_not_blamed_on_anybody():
 def test_large_arrays_are_kept_for_the_search():
     values = np.linspace(-1.0, 1.0, 100_001)
     x = ta.tensor(values, requires_grad=True)
-    with pytest.raises(ta.AnomalyError, match=r"sqrt made nan at index 0 from finite numbers, x = -1.0"):
-        with ta.detect_anomaly():
-            ((np.sqrt(x) + 1.0) * 2.0).sum().backward()
+    message = r"sqrt made nan at index 0 from finite numbers, x = -1\.0"
+    with pytest.raises(ta.AnomalyError, match=message), ta.detect_anomaly():
+        ((np.sqrt(x) + 1.0) * 2.0).sum().backward()
 
 
 def test_an_overflow_is_an_anomaly():
-    with pytest.raises(ta.AnomalyError, match="exp made inf from finite numbers, x = 1000.0"), ta.detect_anomaly():
+    with pytest.raises(ta.AnomalyError, match=r"exp made inf from finite numbers, x = 1000\.0"), ta.detect_anomaly():
         ta.grad(lambda x: 1.0 / (1.0 + np.exp(x)) + np.exp(x))(1000.0)
 
 

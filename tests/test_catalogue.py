@@ -1,4 +1,4 @@
-"""Every primitive in the registry, by its own declaration: both modes, second order, float32, linearity, adjointness."""
+"""Every primitive in the registry, by its own declaration: both modes, second order, float32, linearity, adjoints."""
 
 from __future__ import annotations
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import gc
 import math
+import threading
+import tracemalloc
 
 import numpy as np
 import pytest
 from agreement import check
 
 import tapead as ta
-from tapead.checkpoint import _split
+from tapead.checkpoint import _split, without_checkpoints
 
 
 def rng():
@@ -289,6 +291,38 @@ def test_a_function_runs_once_and_once_more_a_sweep():
     assert len(calls) == 4
 
 
+def peak(function):
+    tracemalloc.start()
+    try:
+        function()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_memory_is_of_the_arguments_and_one_part():
+    x = np.linspace(0.0, 1.0, 20_000)  # 160 kB
+
+    def part(x):
+        for _ in range(16):
+            x = np.sin(x) * x
+        return x
+
+    def loss(wrap):
+        def run(x):
+            for _ in range(16):
+                x = wrap(part)(x)
+            return np.sum(x)
+
+        return run
+
+    plain_peak, checkpointed_peak = (peak(lambda wrap=wrap: ta.grad(loss(wrap))(x)) for wrap in (plain, ta.checkpoint))
+    assert plain_peak > 2 * 16 * 16 * x.nbytes
+    assert checkpointed_peak < (16 + 2 * 16 + 10) * x.nbytes
+    scan_peak = peak(lambda: ta.grad(lambda x: np.sum(ta.checkpoint_scan(part, x, 64, snapshots=4)))(x))
+    assert scan_peak < (4 + 2 * 16 + 12) * x.nbytes
+
+
 # ---------------------------------------------------------------------- what cannot be run again is noticed
 
 
@@ -345,6 +379,39 @@ def test_layers_that_make_their_weights_in_the_first_call():
 
 def test_gradcheck_sees_a_checkpointed_function():
     assert ta.gradcheck(ta.checkpoint(lambda x: np.sum(np.sin(x) * x)), np.array([0.3, 1.2]))
+
+
+def test_the_tape_can_be_had_in_full():
+    for f in (ta.checkpoint(lambda x: np.sin(x) * x), lambda x: ta.checkpoint_scan(lambda y: y * np.sin(x), x, 1, 1)):
+        with without_checkpoints():
+            assert str(ta.symbolic.to_sympy(f, 0.5)) == "x*sin(x)"
+
+
+def test_the_search_for_anomalies_names_the_operation():
+    with np.errstate(invalid="ignore"), ta.detect_anomaly(), pytest.raises(RuntimeError, match="sqrt made nan"):
+        ta.grad(ta.checkpoint(lambda x: np.sqrt(x) * x))(-1.0)
+    x = ta.tensor(0.0, requires_grad=True)
+    y = ta.checkpoint(lambda x: np.sqrt(x) + 1.0)(x)
+    with ta.detect_anomaly(), pytest.raises(RuntimeError, match="derivative of sqrt is infinite"):
+        y.backward()
+
+
+def test_gradients_of_results_can_be_retained():
+    x = ta.tensor(0.5, requires_grad=True)
+    a, b = ta.checkpoint(lambda x: (np.sin(x), np.cos(x)))(x)
+    a.retain_grad()
+    b.retain_grad()
+    (a * b).backward()
+    assert (a.grad.item(), b.grad.item()) == (b.item(), a.item())
+
+
+def test_another_thread_may_sweep():
+    x = ta.tensor(0.5, requires_grad=True)
+    y = ta.checkpoint(lambda x: np.sin(x) * x)(x)
+    thread = threading.Thread(target=y.backward)
+    thread.start()
+    thread.join()
+    assert x.grad.item() == ta.grad(lambda x: np.sin(x) * x)(0.5)
 
 
 # ---------------------------------------------------------------------- checkpoint_scan

@@ -212,12 +212,15 @@ def test_post_accumulate_hooks_see_the_gradient_and_may_use_it_up(x):
 
 def test_hooks_and_graphs_die_together():
     x = ta.tensor(1.0, requires_grad=True)
-    y = x * x
-    y.register_hook(lambda gradient: gradient * y.detach())  # refers to what it hangs on
-    y.backward()
-    y.retain_grad()
+
+    def use():
+        y = x * x
+        y.register_hook(lambda gradient: gradient * y.detach())  # refers to what it hangs on
+        y.backward()
+        y.retain_grad()
+
+    use()
     assert x.grad.item() == 2.0
-    del y
     gc.collect()
     assert len(hooked) == len(retaining) == 0
 

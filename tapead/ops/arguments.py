@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ..registry import value_of
+
 
 def is_tensor(value: Any) -> bool:
     """Whether a value has its own meaning for primitives, so that NumPy must not make an array of it."""
@@ -41,4 +43,4 @@ def constant(function: str, argument: str, value: Any) -> Any:
     if getattr(value, "requires_grad", False) is True:
         raise NotImplementedError(f"{function}: no derivative with respect to {argument}=; use {argument}="
                                   "value.detach() to treat it as a constant")
-    return value.data if is_tensor(value) else value
+    return value_of(value)

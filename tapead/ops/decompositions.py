@@ -16,7 +16,16 @@ from typing import Any
 import numpy as np
 
 from ..registry import PRIMITIVES, Linear, Primitive, RegisterGradient, add_primitive, case, implements, value_of
-from .matrices import adjoint, coincident, diagonal, hermitian_part, inverse_or_zero, one_triangle, put_on_diagonal, warn_of_gauge
+from .matrices import (
+    adjoint,
+    coincident,
+    diagonal,
+    hermitian_part,
+    inverse_or_zero,
+    one_triangle,
+    put_on_diagonal,
+    warn_of_gauge,
+)
 
 _SYMMETRIC = np.array([[2.0, 0.3, -0.4], [0.3, -1.5, 0.7], [-0.4, 0.7, 0.6]])
 _SYMMETRIC_STACK = np.stack([_SYMMETRIC, _SYMMETRIC @ _SYMMETRIC])
@@ -75,7 +84,8 @@ def _eigh(op: Any) -> Any:
         warn_of_gauge("eigh", lambda: (
             (turned, same & off, _BASIS.format("eigenvectors", "eigenvalues")),
             (turned, same & ~off, _PHASE.format("an eigenvector")),
-            (hermitian_part(value_of(s)), same & off & _weighted(weights), _SPLIT.format("eigenvalues", "eigenvectors"))), s)
+            (hermitian_part(value_of(s)), same & off & _weighted(weights),
+             _SPLIT.format("eigenvalues", "eigenvectors"))), s)
         return hermitian_part(v @ (put_on_diagonal(weights) + f * turned) @ adjoint(v))
 
     return Linear(apply, back)
@@ -101,7 +111,11 @@ def _is_lower(function: str, uplo: Any) -> bool:
     return str(uplo).upper() == "L"
 
 
-add_primitive(Primitive("eigvalsh", lambda a, lower=True: np.linalg.eigvalsh(hermitian_part(a), "L" if lower else "U"), cases=(
+def _eigvalsh_kernel(a: Any, lower: bool = True) -> Any:
+    return np.linalg.eigvalsh(hermitian_part(a), "L" if lower else "U")
+
+
+add_primitive(Primitive("eigvalsh", _eigvalsh_kernel, cases=(
     case(_SYMMETRIC), case(_SYMMETRIC_STACK, lower=False))))
 
 
@@ -225,7 +239,7 @@ def _svd(op: Any) -> Any:
             (hermitian_part(value_of(both)), same & off & _weighted(weights),
              _SPLIT.format("singular values", "singular vectors")),
             (rest_u, zero[..., None, :], _BASIS.format("singular vectors", "singular values zero")),
-            (rest_v, zero[..., None, :], _BASIS.format("singular vectors", "singular values zero"))), g)
+            (rest_v, zero[..., None, :], _BASIS.format("singular vectors", "singular values zero"))), g[..., 1:, :])
         inner = put_on_diagonal(weights) + together * _anti(both) + against * _anti(apart)
         result = u @ inner @ adjoint(v)
         if u.shape[-2] > k:
@@ -264,8 +278,7 @@ def _complement(op: Any) -> Any:
 
     def back(g: Any) -> Any:
         warn_of_gauge("svd", lambda: (
-            (_anti(value_of(adjoint(q) @ g)), np.ones((), bool), _BASIS.format("singular vectors", "singular values zero")),
-        ), g)
+            (_anti(value_of(adjoint(q) @ g)), True, _BASIS.format("singular vectors", "singular values zero")),), g)
         return -(q @ adjoint(p @ g))
 
     return Linear(lambda t: -(adjoint(p) @ (adjoint(t) @ q)), back)
@@ -310,7 +323,8 @@ def _svdvals(op: Any) -> Any:
     """d σᵢ = Re uᵢᴴ dA vᵢ, with the adjoint U diag(g) Vᴴ"""
     (a,) = op.inputs
     u, _, vh = np.linalg.svd(a, full_matrices=False)
-    return Linear(lambda t: np.real(np.sum(_conj(u) * (t @ adjoint(vh)), axis=-2)), lambda g: (u * g[..., None, :]) @ vh)
+    return Linear(lambda t: np.real(np.sum(_conj(u) * (t @ adjoint(vh)), axis=-2)),
+                  lambda g: (u * g[..., None, :]) @ vh)
 
 
 implements(np.linalg.svdvals)(lambda x, /: PRIMITIVES["svdvals"](x))
@@ -323,12 +337,13 @@ def _qr_kernel(a: Any) -> Any:
     return np.concatenate([q, r], axis=-2)
 
 
-add_primitive(Primitive("qr", _qr_kernel, cases=(case(_TALL[:2]), case(_TALL[:, :1]), case(1 - _TALL[None, :2]))))
+add_primitive(Primitive("qr", _qr_kernel, cases=(
+    case(_TALL[:2]), case(_TALL[:, :1]), case(1 - _TALL[None, :2]))))
 
 
 @RegisterGradient("qr", reads="output")
 def _qr(op: Any) -> Any:
-    """d Q = (dA - Q dR) R⁻¹, d R = (S - Ω) R, with S = Qᴴ dA R⁻¹ and Ω = tril(S) - tril(S)ᴴ (Walter and Lehmann 2010)"""
+    """d Q = (dA - Q dR) R⁻¹, d R = (S - Ω) R, S = Qᴴ dA R⁻¹, Ω = tril(S) - tril(S)ᴴ (Walter and Lehmann 2010)"""
     n = op.output.shape[-1]
     q, r = op.output[..., :-n, :], op.output[..., -n:, :]
     below, eye = np.tri(n, k=-1), np.eye(n)

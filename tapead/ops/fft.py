@@ -14,7 +14,7 @@ import numpy as np
 from ..registry import PRIMITIVES, Linear, Primitive, RegisterGradient, add_primitive, case, implements
 from .arguments import as_operand, constant, no_out
 
-_OPPOSITE = {None: "forward", "backward": "forward", "forward": "backward", "ortho": "ortho"}
+_OPPOSITE: dict[Any, Any] = {None: "forward", "backward": "forward", "forward": "backward", "ortho": "ortho"}
 _COMPLEX = np.array([1.5 + 0.5j, 0.3 - 0.2j, -0.4 + 0.7j])
 
 
@@ -90,7 +90,7 @@ def _rfft(op: Any) -> Any:
 
 @RegisterGradient("irfft", reads="nothing")
 def _irfft(op: Any) -> Any:
-    """d irfft(x) = irfft(dx), with the adjoint w · rfft(g) / n, w = 2 but for the frequencies that have no mirror image"""
+    """d irfft(x) = irfft(dx), with the adjoint w · rfft(g) / n, w = 2 but for frequencies that have no mirror image"""
     (a,), attrs, own = op.inputs, op.attrs, PRIMITIVES
     n, axis, norm = attrs["n"], attrs.get("axis", -1), attrs.get("norm")
 
@@ -106,10 +106,10 @@ def _irfft(op: Any) -> Any:
 
 def _length(function: str, a: Any, n: Any, axis: int) -> int:
     """The length of a transform, the input's where it is not given."""
-    n = a.shape[axis] if n is None else int(constant(f"np.fft.{function}", "n", n))
-    if n < 1:
-        raise ValueError(f"np.fft.{function}: invalid number of data points ({n}) specified.")
-    return n
+    length = int(a.shape[axis] if n is None else constant(f"np.fft.{function}", "n", n))
+    if length < 1:
+        raise ValueError(f"np.fft.{function}: invalid number of data points ({length}) specified.")
+    return length
 
 
 def _along_one(function: str) -> Callable[..., Any]:
@@ -125,7 +125,7 @@ def _along_one(function: str) -> Callable[..., Any]:
 
 def _checked(function: str, norm: Any) -> Any:
     if norm not in _OPPOSITE:
-        raise ValueError(f"np.fft.{function}: invalid norm value {norm}; should be \"backward\", \"ortho\" or \"forward\".")
+        raise ValueError(f"np.fft.{function}: invalid norm value {norm}; should be 'backward', 'ortho' or 'forward'.")
     return norm
 
 

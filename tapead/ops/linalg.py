@@ -65,8 +65,9 @@ def _tensorsolve_of(a: Any, b: Any, axes: Any = None) -> Any:
         kept = [axis for axis in range(a.ndim) if axis not in [one % a.ndim for one in axes]]
         a = np.transpose(a, [*kept, *[one % a.ndim for one in axes]])
     unknown = a.shape[b.ndim:]
-    if math.prod(unknown) != b.size or a.shape[:b.ndim] != b.shape and math.prod(a.shape[:b.ndim]) != b.size:
-        raise np.linalg.LinAlgError(f"np.linalg.tensorsolve: a of shape {a.shape} is not square for b of shape {b.shape}")
+    if math.prod(unknown) != b.size or a.size != b.size**2:
+        raise np.linalg.LinAlgError(f"np.linalg.tensorsolve: a of shape {a.shape} is not square for b of shape "
+                                    f"{b.shape}")
     return np.reshape(np.linalg.solve(np.reshape(a, (-1, b.size)), np.reshape(b, -1)), unknown)
 
 
@@ -261,15 +262,38 @@ def _cholesky(op: Any) -> Any:
     """d L = L Φ(L⁻¹ dA L⁻ᴴ), where Φ takes the lower triangle and half of the diagonal (Murray 2016)"""
     factor = op.output
     n = factor.shape[-1]
-    half = (np.tri(n) - 0.5 * np.eye(n)).astype(factor.real.dtype)
-    turned = adjoint(factor)
+    half = (np.tri(n) - 0.5 * np.eye(n)).astype(np.finfo(factor.dtype).dtype)
+    inverse = PRIMITIVES["inv_lower"](factor)
+    return Linear(lambda t: factor @ (half * (inverse @ hermitian_part(t) @ adjoint(inverse))),
+                  lambda g: hermitian_part(adjoint(inverse) @ (half * (adjoint(factor) @ g)) @ inverse))
 
-    def between(a: Any, x: Any) -> Any:
-        """A⁻¹ X A⁻ᴴ for a Hermitian X"""
-        return np.linalg.solve(a, adjoint(np.linalg.solve(a, x)))
 
-    return Linear(lambda t: factor @ (half * between(factor, hermitian_part(t))),
-                  lambda g: hermitian_part(between(turned, hermitian_part(half * (turned @ g)))))
+#: Up to this size LAPACK inverts a triangular matrix faster as any other than by halves.
+_SMALL = 32
+
+
+def _inv_lower_kernel(a: Any) -> Any:
+    """The inverse of the lower triangle, by halves: products of matrices do nearly all of the work."""
+    n = a.shape[-1]
+    if n <= _SMALL:
+        return np.linalg.inv(np.tril(a))
+    half = n // 2
+    inverse = np.zeros_like(a)
+    upper = inverse[..., :half, :half] = _inv_lower_kernel(a[..., :half, :half])
+    lower = inverse[..., half:, half:] = _inv_lower_kernel(a[..., half:, half:])
+    inverse[..., half:, :half] = -(lower @ (a[..., half:, :half] @ upper))
+    return inverse
+
+
+add_primitive(Primitive("inv_lower", _inv_lower_kernel, cases=(case(_SQUARE), case(_STACK))))
+
+
+@RegisterGradient("inv_lower", reads="output")
+def _inv_lower(op: Any) -> Any:
+    """d L⁻¹ = -L⁻¹ dL L⁻¹, with the adjoint -L⁻ᴴ G L⁻ᴴ, in the lower triangle"""
+    inverse = op.output
+    return Linear(lambda t: -(inverse @ np.tril(t) @ inverse),
+                  lambda g: -np.tril(adjoint(inverse) @ g @ adjoint(inverse)))
 
 
 @implements(np.linalg.cholesky)
@@ -377,7 +401,8 @@ def _multi_dot_of(arrays: Sequence[Any], *, out: Any = None) -> Any:
     arrays[-1] = arrays[-1][:, None] if last == 1 else arrays[-1]
     if any(array.ndim != 2 for array in arrays):
         raise np.linalg.LinAlgError("np.linalg.multi_dot: all but the first and the last array must have two axes")
-    result = _product(arrays, _best_splits([array.shape[0] for array in arrays] + [arrays[-1].shape[1]]), 0, len(arrays) - 1)
+    splits = _best_splits([array.shape[0] for array in arrays] + [arrays[-1].shape[1]])
+    result = _product(arrays, splits, 0, len(arrays) - 1)
     if first == 1:
         result = result[0]
     return result[..., 0] if last == 1 else result
@@ -391,7 +416,8 @@ def _best_splits(lengths: list[int]) -> dict[tuple[int, int], int]:
     for width in range(1, count):
         for start in range(count - width):
             end = start + width
-            options = [(costs[start, cut] + costs[cut + 1, end] + lengths[start] * lengths[cut + 1] * lengths[end + 1], cut)
+            outer = lengths[start] * lengths[end + 1]
+            options = [(costs[start, cut] + costs[cut + 1, end] + outer * lengths[cut + 1], cut)
                        for cut in range(start, end)]
             costs[start, end], splits[start, end] = min(options)
     return splits

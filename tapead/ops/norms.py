@@ -84,7 +84,8 @@ def _vector_norm(x: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any
         return np.linalg.norm(value_of(x), 0, axes, keepdims)
     size = np.abs(x)
     if ord == np.inf:
-        return np.max(size, axis=axes, keepdims=keepdims, initial=0) if 0 in x.shape else np.max(size, axes, keepdims=keepdims)
+        options: Any = {"initial": 0} if x.size == 0 else {}
+        return np.max(size, axis=axes, keepdims=keepdims, **options)
     if ord == -np.inf:
         return np.min(size, axis=axes, keepdims=keepdims)
     if ord == 1:

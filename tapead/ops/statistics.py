@@ -274,7 +274,7 @@ def _bincount_of(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     if not is_tensor(weights):
         return np.bincount(value_of(x), weights, minlength)
     places = np.asarray(value_of(x))
-    size = len(np.bincount(places, weights.data, minlength))  # which also checks the arguments
+    size = len(np.bincount(places, value_of(weights), minlength))  # which also checks the arguments
     return PRIMITIVES["scatter"](weights.astype(float), shape=(size,), key=places)
 
 
@@ -285,7 +285,7 @@ def _histogram_of(a: Any, bins: Any = 10, range: Any = None, density: bool | Non
     values, bins = np.ravel(value_of(a)), constant("np.histogram", "bins", bins)
     if not is_tensor(weights):
         return np.histogram(values, bins, range, density, weights)
-    edges = np.histogram(values, bins, range, weights=np.ravel(weights.data))[1]
+    edges = np.histogram(values, bins, range, weights=np.ravel(value_of(weights)))[1]
     place = np.searchsorted(edges, values, side="right") - 1
     place[values == edges[-1]] = len(edges) - 2
     inside = np.flatnonzero((place >= 0) & (place < len(edges) - 1))

@@ -141,8 +141,8 @@ class Optimizer:
             for param in group["params"]:
                 if param.grad is not None:
                     state = self.state.setdefault(param, {})
-                    gradient = real_parts(param.grad.data)
-                    value = real_parts(param.data)
+                    gradient = real_parts(param.grad._value)
+                    value = real_parts(param._value)
                     if group.get("maximize"):
                         gradient = -gradient
                     replace(param, self._updated(value, gradient, state, group))
@@ -189,7 +189,7 @@ class Optimizer:
         state = {by_number[number]: deepcopy(dict(one)) for number, one in state_dict["state"].items()}
         for param, one in state.items():
             for name, value in one.items():
-                if name != "step" and np.shape(value) != real_parts(param.data).shape:
+                if name != "step" and np.shape(value) != real_parts(param._value).shape:
                     raise ValueError(f"{self._name}: the saved {name} has shape {np.shape(value)}, its parameter "
                                      f"{param.shape}")
         self.state = state

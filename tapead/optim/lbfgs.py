@@ -106,7 +106,7 @@ class LBFGS(Optimizer):
             del losses[1:]
             return float(loss.item() if isinstance(loss, Tensor) else loss), self._gradient()
 
-        start = np.concatenate([np.ravel(param.data) for param in self._params]).astype(float)
+        start = np.concatenate([np.ravel(param._value) for param in self._params]).astype(float)
         found = _minimize()(evaluate, start, jac=True, method="L-BFGS-B", options={
             "maxiter": group["max_iter"], "maxfun": group["max_eval"], "gtol": group["tolerance_grad"],
             "ftol": group["tolerance_change"], "maxcor": group["history_size"]})
@@ -120,7 +120,7 @@ class LBFGS(Optimizer):
             start += param.size
 
     def _gradient(self) -> Array:
-        return np.concatenate([np.zeros(param.size) if param.grad is None else np.ravel(param.grad.data)
+        return np.concatenate([np.zeros(param.size) if param.grad is None else np.ravel(param.grad._value)
                                for param in self._params]).astype(float)
 
 

@@ -1,1 +1,1 @@
-"""Derivatives for SciPy: ``tapead.scipy.special`` and ``tapead.scipy.linalg``; they need the extra ``tapead[scipy]``."""
+"""Derivatives for SciPy, in ``special`` and ``linalg``; they need SciPy: ``pip install "tapead[scipy]"``."""

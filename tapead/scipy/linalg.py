@@ -26,7 +26,7 @@ from ..ops.matrices import adjoint, hermitian_part, one_triangle
 from ..registry import PRIMITIVES, Linear, Primitive, RegisterGradient, add_primitive, case, value_of
 
 try:
-    import scipy.linalg as _scipy
+    import scipy.linalg as _scipy  # type: ignore[import-untyped, unused-ignore]  # SciPy ships no types
 except ImportError as error:
     raise ImportError('tapead.scipy needs SciPy; install it with pip install "tapead[scipy]"') from error
 
@@ -61,13 +61,14 @@ def _only(function: str, **options: Any) -> None:
     """Refuse options that tensors have no meaning for; each is (value, what it has to be)."""
     for name, (value, allowed) in options.items():
         if value not in allowed:
-            raise NotImplementedError(f"scipy.linalg.{function}: {name}={value!r} is not covered on tensors; leave it at "
-                                      f"{allowed[0]!r}")
+            raise NotImplementedError(f"scipy.linalg.{function}: {name}={value!r} is not covered on tensors; leave it "
+                                      f"at {allowed[0]!r}")
 
 
 def _no_options(function: str, options: dict[str, Any]) -> None:
     if options:
-        raise NotImplementedError(f"scipy.linalg.{function}: {', '.join(options)} is not covered on tensors; leave it out")
+        raise NotImplementedError(f"scipy.linalg.{function}: {', '.join(options)} is not covered on tensors; leave it "
+                                  "out")
 
 
 # ---------------------------------------------------------------------- triangular systems
@@ -123,8 +124,8 @@ def solve_triangular(a: Any, b: Any, trans: Any = 0, lower: bool = False, unit_d
 
 def _one_matrix(function: str, a: Any) -> None:
     if a.ndim != 2:
-        raise NotImplementedError(f"scipy.linalg.{function}: stacks of matrices are not covered on tensors, a has shape "
-                                  f"{a.shape}; call it for each matrix and np.stack the results")
+        raise NotImplementedError(f"scipy.linalg.{function}: stacks of matrices are not covered on tensors, a has "
+                                  f"shape {a.shape}; call it for each matrix and np.stack the results")
 
 
 @_wraps(_scipy.cholesky)
@@ -204,7 +205,7 @@ def det(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any:
 
 
 add_primitive(Primitive("solve_sylvester", lambda a, b, q: np.asarray(_scipy.solve_sylvester(a, b, q)), cases=(
-    case(_SQUARE, _OTHER, (2, 2)), case(np.array([[1.3]]), _OTHER, (1, 2)))))
+    case(_SQUARE, np.array([[1.3]]), (2, 1)), case(np.array([[1.3]]), _OTHER, (1, 2)))))
 
 
 @RegisterGradient("solve_sylvester")
@@ -262,7 +263,8 @@ def _solve_banded(op: Any) -> Any:
 
     def into_band(g: Any) -> Any:
         w, turned = back(g), np.conj(x) if x.dtype.kind == "c" else x
-        return -np.where(inside, np.stack([np.sum(np.roll(w, offset, axis=0) * turned, axis=1) for offset in offsets]), 0.0)
+        rows = [np.sum(np.roll(w, offset, axis=0) * turned, axis=1) for offset in offsets]
+        return -np.where(inside, np.stack(rows), 0.0)
 
     return (Linear(lambda t: -own(ab, product(t), lower=lower, upper=upper), into_band),
             Linear(lambda t: own(ab, t, lower=lower, upper=upper), back))

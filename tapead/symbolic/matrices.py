@@ -92,6 +92,7 @@ def _cofactor(a: Any) -> Any:
 
 
 PRIMITIVE_MEANINGS["cofactor"] = _cofactor
+PRIMITIVE_MEANINGS["inv_lower"] = lambda a: np.linalg.inv(np.tril(a))
 
 
 @means(np.linalg.slogdet)
