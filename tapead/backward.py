@@ -21,7 +21,8 @@ def backward(output: Tensor, gradient: Any, retain_graph: bool | None, create_gr
     keep = create_graph if retain_graph is None else retain_graph
     found = reverse([(root, seed)], record=create_graph, asked=retaining,
                     freed_by=None if keep else _caller("backward()"))
-    for entry, cotangent in found.items():
+    for entry in list(found):
+        cotangent = found.pop(entry)  # so that no gradient is held twice
         holder = _holder(entry)
         if holder is None:
             continue

@@ -17,7 +17,7 @@ __all__ = ["POOLED", "compute_into_buffer", "recycle"]
 #: Arrays of at least this many bytes are worth keeping.
 POOLED = 1 << 20
 #: No more than this is ever kept.
-_LIMIT = 1 << 28
+_LIMIT = 1 << 27
 
 _free: dict[tuple[int, ...], list[Any]] = {}
 _kept = 0

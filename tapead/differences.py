@@ -119,14 +119,16 @@ def slopes(samples: Samples) -> Slopes:
         value, error, wide = _extrapolate(central, steps, bound, 2, unit)
         right, right_error, wide_right = _extrapolate(ahead, steps, 2 * bound, 1, unit)
         left, left_error, wide_left = _extrapolate(behind, steps, 2 * bound, 1, unit)
-        kink = np.abs(right - left) > 3 * (wide_right + wide_left)
+        differ = np.abs(right - left) > 3 * (wide_right + wide_left)
+        # Where an implementation passes from one formula to another, its slope changes in the last digits.
+        kink = differ & (np.abs(right - left) > 1e-8 * np.maximum(np.abs(right), np.abs(left)))
         # Near the edge of a domain one side alone can take larger steps, or steps at all.
         for side, side_error, wide_side in ((right, right_error, wide_right), (left, left_error, wide_left)):
             better = ~kink & (side_error < error / 10) & ~(np.abs(side - value) > 3 * (side_error + error))
             value, error, wide = (np.where(better, new, old) for new, old in
                                   ((side, value), (side_error, error), (wide_side, wide)))
         error = wide
-        error = np.where(kink, np.maximum(error, np.abs(right - left)), error)
+        error = np.where(differ, np.maximum(error, np.abs(right - left)), error)
         value = np.where(kink, (left + right) / 2, value)
         value = np.where(np.isfinite(error), value, np.nan)
         return Slopes(value, error, left, wide_left, right, wide_right, kink, _change(samples))

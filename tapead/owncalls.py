@@ -123,8 +123,8 @@ class Call:
         start = next_index()
         self.layout = Layout(outputs)
         joined = self.layout.join(outputs)
-        entry = record(primitive, tuple([tensor._value for tensor in inputs]),
-                       tuple([tensor._entry for tensor in inputs]), joined, {"call": self}, scope)
+        entry: Entry = record(primitive, tuple([tensor._value for tensor in inputs]),
+                              tuple([tensor._entry for tensor in inputs]), joined, {"call": self}, scope)
         results = self.layout.split(_wrap(joined, entry))
         for result in results:
             attribute(result._entry, start)

@@ -324,7 +324,8 @@ class Tape:
     """
 
     def _living(self) -> list[Entry]:
-        found = [thing for thing in gc.get_objects() if isinstance(thing, Entry) and hasattr(thing, "scope")]
+        # Asking for the type, not for `__class__`, which other libraries' lazy objects answer with warnings.
+        found = [thing for thing in gc.get_objects() if issubclass(type(thing), Entry) and hasattr(thing, "scope")]
         return sorted((entry for entry in found if entry.scope.tape is self), key=_by_index)
 
     def __iter__(self) -> Iterator[Entry]:
