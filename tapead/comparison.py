@@ -13,8 +13,8 @@ from .containers import flatten, map_structure
 from .judging import BARS, ULPS, Reference, agreed_digits, odd_one_out, steep
 from .kinks import subgradient_fault
 from .legs import Own, promoted, to_leaves
-from .numeric import RealView, to_real
 from .projections import check_by_projections
+from .realview import RealView, to_real
 from .report import InputSummary, Leg, Report
 from .tape import Leaf
 from .transforms import Recording

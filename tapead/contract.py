@@ -10,7 +10,7 @@ import numpy as np
 
 from .containers import flatten
 from .legs import Own, to_leaves
-from .numeric import to_real
+from .realview import to_real
 
 __all__ = ["Finding", "contract"]
 

@@ -140,7 +140,9 @@ class Function:
         else:
             results = [_untracked(value) if isinstance(value, (np.ndarray, np.generic)) else value for value in values]
             if places and any(call.context.needs_input_grad):
-                call.remember(outputs, handles, places)
+                unchanged = [handle if isinstance(handle, Tensor) and handle._value is value._value or handle is value
+                             else None for handle, value in zip(handles, args, strict=True)]
+                call.remember(outputs, unchanged, places)
                 tensors = [value for value in args if isinstance(value, Tensor)]
                 recorded = call.record(cls._primitive, tensors, [values[place] for place in places])
                 for place, result in zip(places, recorded, strict=True):

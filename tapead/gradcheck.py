@@ -15,7 +15,7 @@ from .contract import contract
 from .culprit import first_wrong
 from .judging import BARS
 from .legs import Given, Own, gradient_map, on_values, promoted, reverse_over_forward, to_leaves, view_of
-from .numeric import RealView
+from .realview import RealView
 from .registry import value_of
 from .report import GradcheckError, Leg, Report
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from .containers import flatten, map_structure
 from .modes import no_grad
-from .numeric import RealView, to_real
+from .realview import RealView, to_real
 from .registry import value_of
 from .tensor import Tensor, tensor
 from .transforms import grad, jvp, linearize, vjp

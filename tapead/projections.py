@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .judging import BARS, ULPS, bisect
-from .numeric import RealView
+from .realview import RealView
 from .report import InputSummary, Leg
 
 if TYPE_CHECKING:

@@ -349,10 +349,24 @@ class Once(ta.Function):
         return 2.0 * x.numpy() * gradient.numpy()
 
 
+class SavedAndChanged(SavedTensorInBetween):
+    @staticmethod
+    def forward(ctx, x):
+        y = np.sin(x)
+        ctx.save_for_backward(x)
+        x -= np.pi / 2  # its memory is copied before
+        return y
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient * -np.sin(ctx.saved_tensors[0])
+
+
 @pytest.mark.parametrize("function, message", [
     (OffTheTape, "computed off the tape"), (HalfOffTheTape, "computed off the tape"),
     (SavedInBetween, "neither one of its arguments nor one of its results"),
     (SavedTensorInBetween, "neither one of its arguments nor one of its results"),
+    (SavedAndChanged, "neither one of its arguments nor one of its results"),
     (Once, "once_differentiable")])
 def test_second_derivatives_raise_where_they_would_be_wrong(function, message):
     def f(x):

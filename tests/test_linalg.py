@@ -188,6 +188,18 @@ def test_det_of_a_singular_matrix_has_the_adjugate_as_derivative(name):
     np.testing.assert_allclose(forward, expected, rtol=1e-8, atol=1e-11)
 
 
+@pytest.mark.parametrize("name", SINGULAR)
+def test_the_third_derivative_of_det_at_a_singular_matrix(name):
+    a, direction = SINGULAR[name], draw(3, 3, seed=3)
+    third = ta.grad(ta.grad(ta.grad(lambda t: np.linalg.det(a + t * direction))))(0.0)
+    np.testing.assert_allclose(third, 6 * np.linalg.det(direction), rtol=1e-9)
+    turned = np.exp(0.3j) * direction
+    pulled = ta.grad(ta.grad(ta.grad(lambda t: np.real(np.linalg.det(a + t * turned)))))(0.0)
+    np.testing.assert_allclose(pulled, np.real(6 * np.linalg.det(turned)), rtol=1e-9)
+    with pytest.raises(NotImplementedError, match="third derivative"):
+        ta.grad(ta.grad(ta.grad(lambda t: np.linalg.det(np.zeros((11, 11)) + t))))(0.0)
+
+
 def test_det_of_a_singular_complex_matrix():
     a = np.outer([1.0, 2.0j, -1.0], [3.0, 1.0 - 1j, 2.0]) + np.outer([0.5, 1.0, 2j], [1.0, 1j, -1.0])
     direction = numbers((3, 3), True)

@@ -9,6 +9,7 @@ from . import (
     assignment,
     cumulative,
     decompositions,
+    determinants,
     diagonals,
     elementwise,
     fft,
@@ -34,7 +35,7 @@ from .indexing import getitem
 from .methods import METHODS
 
 __all__ = [
-    "METHODS", "call_ufunc", "getitem", "arithmetic", "assignment", "cumulative", "decompositions", "diagonals",
-    "elementwise", "fft", "joining", "linalg", "nan", "norms", "padding", "plain", "products", "reductions",
-    "selection", "sequences", "shaping", "sinc_and_i0", "sorting", "spacing", "statistics", "writing",
+    "METHODS", "call_ufunc", "getitem", "arithmetic", "assignment", "cumulative", "decompositions", "determinants",
+    "diagonals", "elementwise", "fft", "joining", "linalg", "nan", "norms", "padding", "plain", "products",
+    "reductions", "selection", "sequences", "shaping", "sinc_and_i0", "sorting", "spacing", "statistics", "writing",
 ]

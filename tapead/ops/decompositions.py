@@ -28,6 +28,8 @@ from .matrices import (
 )
 
 _SYMMETRIC = np.array([[2.0, 0.3, -0.4], [0.3, -1.5, 0.7], [-0.4, 0.7, 0.6]])
+#: More elements than a proof gives symbols to: those of Gram and Schmidt would keep SymPy busy for minutes.
+_LARGE = np.round(np.sin(1.7 * np.arange(56.0)).reshape(8, 7), 3) + 3 * np.eye(8, 7)
 _SYMMETRIC_STACK = np.stack([_SYMMETRIC, _SYMMETRIC @ _SYMMETRIC])
 _SQUARE = np.array([[2.0, 0.3, -0.5], [0.7, 1.1, 0.2], [-0.4, 0.9, -1.8]])
 _TALL = np.array([[1.2, 0.3], [-0.7, 1.9], [0.4, -0.6]])
@@ -338,7 +340,7 @@ def _qr_kernel(a: Any) -> Any:
 
 
 add_primitive(Primitive("qr", _qr_kernel, cases=(
-    case(_TALL[:2]), case(_TALL[:, :1]), case(1 - _TALL[None, :2]))))
+    case(_TALL[:, :1]), case(_TALL[None, :, 1:]), case(_LARGE))))
 
 
 @RegisterGradient("qr", reads="output")

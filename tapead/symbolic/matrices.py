@@ -99,7 +99,18 @@ PRIMITIVE_MEANINGS["inv_lower"] = lambda a: np.linalg.inv(np.tril(a))
 def _slogdet(a: Any) -> Any:
     determinant = np.linalg.det(a)
     size = np.abs(determinant)
-    return np.sign(determinant) if a.dtype.kind != "c" else determinant / size, np.log(size)
+    if a.dtype.kind == "c":
+        return determinant / size, np.log(size)
+    sign = _plain_sign(determinant)
+    return sign, np.log(determinant * sign)
+
+
+def _plain_sign(x: Any) -> Any:
+    """The signs at the point where there is one: unlike a formula's they have no derivative at zero."""
+    try:
+        return wrap(x.algebra, np.sign(x.algebra.keys(x.elements).astype(float)))
+    except Unavailable:
+        return np.sign(x)
 
 
 @means(np.linalg.cholesky)
@@ -155,7 +166,7 @@ def _column(values: Any, matrix: DuckArray, length: int) -> DuckArray:
 def _aligned(columns: Any, model: np.ndarray, partners: Any = None) -> Any:
     """Columns in the phases that NumPy chose; `partners` (columns too) turn along."""
     products = np.sum(np.conj(columns) * model, axis=0)
-    phases = products / np.abs(products) if columns.dtype.kind == "c" else np.sign(products)
+    phases = products / np.abs(products) if columns.dtype.kind == "c" else _plain_sign(products)
     return columns * phases if partners is None else (columns * phases, partners * phases)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ..checkpoint import without_checkpoints
 from ..containers import flatten
 from ..tape import Entry, Leaf
 from ..tensor import Tensor
@@ -67,7 +68,8 @@ def is_differentiable(arg: Any) -> bool:
 def record(name: str, f: Callable[..., Any], args: Sequence[Any]) -> tuple[Recording, list[int]]:
     """`f` recorded at `args`, and the positions of the arguments that are no constants."""
     positions = [position for position, arg in enumerate(args) if is_differentiable(arg)]
-    return Recording(name, f, args, {}, positions), positions
+    with without_checkpoints():
+        return Recording(name, f, args, {}, positions), positions
 
 
 def replay_recording(recording: Recording, algebra: Algebra, inputs: Sequence[DuckArray]) -> list[Any]:

@@ -151,7 +151,7 @@ declare_results("airy", "z", "ai aip bi bip", argument="z", formulas=[
 declare_results("airye", "z", "ai aip bi bip", argument="z", real=True, domain=POSITIVE, formulas=[
     "airye_aip(z) + sqrt(z) * airye_ai(z)", "z * airye_ai(z) + sqrt(z) * airye_aip(z)",
     "airye_bip(z) - sqrt(maximum(z, 0)) * airye_bi(z)", "z * airye_bi(z) - sqrt(maximum(z, 0)) * airye_bip(z)"])
-declare_results("itairy", "x", "ai bi ain bin", argument="x", domain=POSITIVE, formulas=[
+declare_results("itairy", "x", "ai bi ain bin", argument="x", domain=(0.0, 3.0), formulas=[
     "airy_ai(x)", "airy_bi(x)", "airy_ai(-x)", "airy_bi(-x)"])
 
 # ---------------------------------------------------------------------- Kelvin functions

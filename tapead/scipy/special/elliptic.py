@@ -145,5 +145,5 @@ declare("elliprj", "x y z p", real=True, domain=(POSITIVE,) * 4, **{
                                ("p", 1.5, 1, 1, 1, 4))})
 declare("elliprc", "x y", real=True, domain=POSITIVE, x="-carlson(x, y, halves=(3, 2)) / 4",
         y="-carlson(x, y, halves=(1, 4)) / 2")
-NAMES["agm_slope"] = lambda mean, a, b: (mean / a) ** 2 * np.sign(a) * 2 / (3 * np.pi) * rd(0.0, (b / a) ** 2, 1.0) * 1.0
+NAMES["agm_slope"] = lambda mean, a, b: (mean / a) ** 2 * np.sign(a) * 2 / (3 * np.pi) * rd(0.0, (b / a) ** 2, 1.0)
 declare("agm", "a b", a="agm_slope(f, a, b)", b="agm_slope(f, b, a)", domain=POSITIVE)

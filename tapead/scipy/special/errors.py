@@ -139,7 +139,7 @@ declare("voigt_profile", "x sigma gamma",
 declare_results("fresnel", "z", "s c", argument="z", formulas=["sin(pi / 2 * z * z)", "cos(pi / 2 * z * z)"],
                 sympy=["fresnels(x)", "fresnelc(x)"])
 NAMES["eighth_turn"] = np.exp(0.25j * np.pi)
-declare_results("modfresnelp", "x", "f k", argument="x", formulas=[
+declare_results("modfresnelp", "x", "f k", argument="x", domain=POSITIVE, formulas=[
     "-exp(1j * x * x)", "eighth_turn / 2 * faddeeva(eighth_turn * x, order=1)"])
-declare_results("modfresnelm", "x", "f k", argument="x", formulas=[
+declare_results("modfresnelm", "x", "f k", argument="x", domain=POSITIVE, formulas=[
     "-exp(-1j * x * x)", "conj(eighth_turn / 2 * faddeeva(eighth_turn * x, order=1))"])

@@ -197,7 +197,7 @@ def beta_density(a: Any, b: Any, x: Any) -> Any:
 
 @RegisterGradient("special_beta_density")
 def _beta_density(op: Any) -> Any:
-    """d p(a, b, x) = p ((log(x) - ψ(a) + ψ(a + b)) da + (log(1 - x) - ψ(b) + ψ(a + b)) db + ((a - 1)/x - (b - 1)/(1 - x)) dx)"""
+    """d log p(a, b, x) = (log(x) - ψ(a) + ψ(a+b)) da + (log(1 - x) - ψ(b) + ψ(a+b)) db + ((a - 1)/x - (b - 1)/(1 - x)) dx"""
     a, b, x = op.inputs
     inside = (x > 0) & (x < 1)
     y = np.where(inside, x, 0.5)
