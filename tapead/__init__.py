@@ -41,7 +41,7 @@ from .transforms import grad, hessian, hvp, jacobian, jvp, linearize, value_and_
 
 if TYPE_CHECKING:
     from . import numeric, optim, symbolic
-    from .gradcheck import GradcheckError, gradcheck
+    from .checks.gradcheck import GradcheckError, gradcheck
 
 __version__ = "0.1.0"
 
@@ -57,7 +57,7 @@ __all__ = [
 
 #: What is imported when first asked for: the checker and the SymPy module are not needed to differentiate.
 _LATER = {
-    "GradcheckError": "gradcheck", "gradcheck": "gradcheck", "numeric": "numeric", "optim": "optim",
+    "GradcheckError": "checks.gradcheck", "gradcheck": "checks.gradcheck", "numeric": "numeric", "optim": "optim",
     "symbolic": "symbolic",
 }
 

@@ -15,9 +15,9 @@ import numpy as np
 
 import tapead
 
+from .checks.report import InputSummary, Report, entry_name, place
 from .expressions import Expression, ExpressionError, known_functions, parse, parse_value
 from .registry import PRIMITIVES, Primitive
-from .report import InputSummary, Report, entry_name, place
 from .tape import Leaf, wengert_list
 from .transforms import Recording
 

@@ -52,7 +52,7 @@ class Recording:
         values = [_differentiable(value, name, function) for value in values]
         self.rebuild_inputs: Rebuild = rebuild
         self.from_tensor = [isinstance(value, Tensor) for value in values]
-        tracked = True in self.from_tensor and any(isinstance(value, Tensor) and value.requires_grad for value in values)
+        tracked = True in self.from_tensor and any(getattr(value, "requires_grad", False) for value in values)
         scope = Scope(around.tape, around, lasting=lasting or tracked)
         token = set_current_scope(scope)
         try:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import tapead as ta
+from tapead.checks.report import GradcheckError
 from tapead.registry import PRIMITIVES, Linear
-from tapead.report import GradcheckError
 
 GENERATOR = np.random.default_rng(7)
 TEN = GENERATOR.normal(size=10)

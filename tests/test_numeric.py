@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tapead import numeric
-from tapead.complexstep import Analytic
+from tapead.numeric.complexstep import Analytic
 
 GENERATOR = np.random.default_rng(20240607)
 mp = mpmath.MPContext()

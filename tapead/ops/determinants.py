@@ -136,20 +136,20 @@ def _slogdet(op: Any) -> Any:
     """d log|det A| = Re tr(A⁻¹ dA), d sign = i sign Im tr(A⁻¹ dA)"""
     (a,), sign = op.inputs, op.output[0]
     try:
-        inverse = np.linalg.inv(a)
+        inverse = np.linalg.inv(a.mT)
     except np.linalg.LinAlgError:
-        inverse = _infinite_inverse(a, np.isneginf(value_of(np.real(op.output[1]))))
+        inverse = _infinite_inverse(a.mT, np.isneginf(value_of(np.real(op.output[1]))))
     if op.output.dtype.kind != "c":
-        return Linear(lambda t: np.stack([sign * 0.0, np.sum(inverse.mT * t, axis=(-2, -1))]),
-                      lambda g: g[1][..., None, None] * inverse.mT)
+        return Linear(lambda t: np.stack([sign * 0.0, np.sum(inverse * t, axis=(-2, -1))]),
+                      lambda g: g[1][..., None, None] * inverse)
 
     def apply(t: Any) -> Any:
-        trace = np.sum(inverse.mT * t, axis=(-2, -1))
+        trace = np.sum(inverse * t, axis=(-2, -1))
         return np.stack([1j * sign * np.imag(trace), np.real(trace)])
 
     def back(g: Any) -> Any:
         weight = np.real(g[1]) - 1j * np.imag(sign * np.conj(g[0]))
-        return weight[..., None, None] * adjoint(inverse)
+        return weight[..., None, None] * np.conj(inverse)
 
     return Linear(apply, back)
 

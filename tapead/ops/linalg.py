@@ -44,7 +44,7 @@ def _solve(op: Any) -> Any:
     """d X = A⁻¹ (dB - dA X), with the adjoints W = A⁻ᴴ G and -W Xᴴ"""
     a, x = op.inputs[0], op.output
     back = _remembered(lambda g: np.linalg.solve(adjoint(a), g))
-    return (Linear(lambda t: -np.linalg.solve(a, t @ x), lambda g: -(back(g) @ adjoint(x))),
+    return (Linear(lambda t: -np.linalg.solve(a, t @ x), lambda g: (-back(g)) @ adjoint(x)),
             Linear(lambda t: np.linalg.solve(a, t), back))
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ..containers import flatten
 from .complexstep import Analytic, complex_step
-from .containers import flatten
 from .differences import Samples, Slopes, break_width, coordinate_steps, direction_steps, slopes
 
 __all__ = ["RealView", "described", "to_real"]

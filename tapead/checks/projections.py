@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..numeric.realview import RealView
 from .judging import BARS, ULPS, bisect
-from .realview import RealView
 from .report import InputSummary, Leg
 
 if TYPE_CHECKING:

@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from .containers import flatten, map_structure
+from ..containers import flatten, map_structure
+from ..numeric.realview import RealView, to_real
+from ..tape import Leaf
+from ..transforms import Recording
 from .judging import BARS, ULPS, Reference, agreed_digits, odd_one_out, steep
 from .kinks import subgradient_fault
 from .legs import Own, promoted, to_leaves
 from .projections import check_by_projections
-from .realview import RealView, to_real
 from .report import InputSummary, Leg, Report
-from .tape import Leaf
-from .transforms import Recording
 
 __all__ = ["Comparison", "Settings"]
 
@@ -197,7 +197,7 @@ class Comparison:
             return None
         try:
             if self.precise is None:
-                from .symbolic import precise_function
+                from ..symbolic import precise_function
 
                 self.precise = precise_function(self.function, self.args)
             unit = np.zeros(self.inputs)
@@ -235,7 +235,7 @@ class Comparison:
                     self.unavailable["symbolic"] = (f"more than {SYMBOLIC_OPERATIONS} operations (symbolic=True asks "
                                                     "anyway)")
                     return None
-            from .symbolic import symbolic_gradient
+            from ..symbolic import symbolic_gradient
 
             found = symbolic_gradient(self.function, self.args, names=self._symbols(),
                                       seconds=5.0 if wanted else SYMBOLIC_SECONDS)

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from .checkpoint import without_checkpoints
-from .containers import flatten
+from ..checkpoint import without_checkpoints
+from ..containers import flatten
+from ..numeric.realview import RealView
+from ..registry import Primitive
+from ..tape import Entry, Leaf
+from ..transforms import Recording
 from .legs import Own, gradient_map, on_values, promoted
-from .realview import RealView
-from .registry import Primitive
-from .tape import Entry, Leaf
-from .transforms import Recording
 
 __all__ = ["Culprit", "first_wrong"]
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from .containers import flatten
+from ..containers import flatten
+from ..numeric.realview import to_real
 from .legs import Own, to_leaves
-from .realview import to_real
 
 __all__ = ["Finding", "contract"]
 

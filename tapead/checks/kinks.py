@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .realview import RealView
+from ..numeric.realview import RealView
 
 __all__ = ["subgradient_fault"]
 

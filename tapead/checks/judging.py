@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .realview import RealView
+from ..numeric.realview import RealView
 
 __all__ = ["Reference", "agreed_digits", "bisect", "odd_one_out", "steep"]
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from ..containers import flatten, map_structure
+from ..numeric.realview import RealView
+from ..registry import value_of
 from .comparison import Comparison, Settings
-from .containers import flatten, map_structure
 from .contract import contract
 from .culprit import first_wrong
 from .judging import BARS
 from .legs import Given, Own, gradient_map, on_values, promoted, reverse_over_forward, to_leaves, view_of
-from .realview import RealView
-from .registry import value_of
 from .report import GradcheckError, Leg, Report
 
 __all__ = ["GradcheckError", "gradcheck"]
@@ -286,14 +284,3 @@ def _given(f: Function, args: tuple[Any, ...], jac: Function | None, vjp: Functi
 def _conclude(report: Report) -> None:
     if any(not finding.holds for finding in report.contract):
         report.verdict = "fail"
-
-
-class _Callable(ModuleType):
-    """The module and its function share a name, and importing the module makes ``tapead.gradcheck`` the module."""
-
-    def __call__(self, *args: Any, **options: Any) -> Report:
-        """As :func:`gradcheck`."""
-        return gradcheck(*args, **options)
-
-
-sys.modules[__name__].__class__ = _Callable

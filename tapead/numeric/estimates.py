@@ -1,7 +1,7 @@
 """Derivatives by differences, each with an error bar that can be trusted.
 
 Nothing here knows of rules, tapes or tensors: functions are called on plain arrays and numbers. How the bars come about
-is told in :mod:`tapead.differences`; functions that are provably analytic get the complex step as well.
+is told in :mod:`tapead.numeric.differences`; functions that are provably analytic get the complex step as well.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .containers import flatten
+from ..containers import flatten
 from .realview import RealView, described, to_real
 
 __all__ = ["Estimate", "derivative", "gradient", "jacobian", "jvp"]

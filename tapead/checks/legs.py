@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from .containers import flatten, map_structure
-from .modes import no_grad
-from .realview import RealView, to_real
-from .registry import value_of
-from .tensor import Tensor, tensor
-from .transforms import grad, jvp, linearize, vjp
+from ..containers import flatten, map_structure
+from ..modes import no_grad
+from ..numeric.realview import RealView, to_real
+from ..registry import value_of
+from ..tensor import Tensor, tensor
+from ..transforms import grad, jvp, linearize, vjp
 
 __all__ = ["Given", "Own", "gradient_map", "on_values", "promoted"]
 
