@@ -140,6 +140,7 @@ def _entry(report: Report, summary: InputSummary, position: int, element: int) -
     """The lines for one derivative: every leg's value, the error bar, the formula."""
     index = tuple(int(part) for part in np.unravel_index(element, summary.shape)) if summary.shape else ()
     lines = [f"∂f/∂{summary.name}{place(index)}"]
+    infinite = False
     for leg in report.legs:
         if leg.unavailable:
             if leg.name == "symbolic":
@@ -150,6 +151,7 @@ def _entry(report: Report, summary: InputSummary, position: int, element: int) -
         value = float(np.ravel(leg.values[position])[element])
         if np.isnan(value):
             continue
+        infinite = infinite or bool(np.isinf(value))
         line = f"  {leg.name:<12} {value:<+24.16g}"
         if leg.errors is not None:
             line += f" ± {float(np.ravel(leg.errors[position])[element]):.1e}"
@@ -159,7 +161,11 @@ def _entry(report: Report, summary: InputSummary, position: int, element: int) -
         lines.append(line.rstrip())
     digits = _digits(report, position, element)
     at_kink = report.verdict == "kink" and digits < 1
-    return [*lines, "  at a kink" if at_kink else f"  {'agree to':<12} {digits:.1f} digits", ""]
+    if at_kink:
+        return [*lines, "  at a kink", ""]
+    if infinite:
+        return [*lines, "  infinite: the difference quotients grow without bound", ""]
+    return [*lines, f"  {'agree to':<12} {digits:.1f} digits", ""]
 
 
 def _digits(report: Report, position: int, element: int) -> float:

@@ -47,11 +47,17 @@ class Observer:
         self.ends = ends
 
     def arrive(self, entry: Entry, cotangent: Any) -> Any:
-        """The cotangent of an entry after the hooks that wait for it."""
+        """The cotangent of an entry after the hooks of its tensor."""
         hooks: Hooks | None = getattr(entry, "hooks", None)
         if hooks is not None:
             for hook in hooks.of("gradient"):
                 cotangent = _replaced(cotangent, hook(_shown(cotangent)), entry, "register_hook")
+        return cotangent
+
+    def before(self, entry: Entry, cotangent: Any) -> Any:
+        """The cotangent that the rule is to get, after the hooks that wait before it."""
+        hooks: Hooks | None = getattr(entry, "hooks", None)
+        if hooks is not None:
             for hook in hooks.of("before"):
                 answer = hook((_shown(cotangent),))
                 if answer is not None:
@@ -127,7 +133,7 @@ class Observer:
         """Call the hooks of leaves on their complete cotangents; raise if an anomaly reached a result."""
         for entry, cotangent in results.items():
             if isinstance(entry, Leaf) and hasattr(entry, "hooks"):
-                results[entry] = arrived = self.arrive(entry, cotangent)
+                results[entry] = arrived = self.before(entry, self.arrive(entry, cotangent))
                 for hook in entry.hooks.of("after"):
                     hook((), (_shown(arrived),))
         if self.anomalies is not None:

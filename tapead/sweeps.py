@@ -203,6 +203,7 @@ def reverse(seeds: Iterable[tuple[Entry, Any]], *, record: bool = False, stops: 
                     remaining.discard(entry)
                 rule = overrides.get(primitive.name, rule)
                 if observer is not None:
+                    cotangent = observer.before(entry, cotangent)
                     rule = observer.rule(entry, rule, cotangent)  # type: ignore[arg-type]  # only leaves have none
             if entry.inputs is None:
                 raise was_freed(entry)

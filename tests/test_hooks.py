@@ -245,8 +245,10 @@ def test_a_retained_gradient_is_what_hooks_made_of_it(x):
     y = x * 2.0
     y.retain_grad()
     y.register_hook(lambda gradient: gradient * 5.0)
+    y.grad_fn.register_prehook(lambda outputs: (outputs[0] * 3.0,))  # this is for the rule alone
     y.sum().backward()
     assert y.grad.tolist() == [5.0, 5.0, 5.0]
+    assert x.grad.tolist() == [30.0, 30.0, 30.0]
 
 
 def test_the_gradient_of_a_result_warns_once(x):
