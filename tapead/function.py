@@ -10,7 +10,7 @@ import numpy as np
 from .containers import map_structure
 from .modes import no_grad
 from .owncalls import Call, primitive_of, sealed, value_of_result
-from .registry import Primitive
+from .registry import Primitive, value_of
 from .tape import Entry, recording_scope
 from .tensor import Tensor, _untracked, _wrap
 
@@ -140,8 +140,8 @@ class Function:
         else:
             results = [_untracked(value) if isinstance(value, (np.ndarray, np.generic)) else value for value in values]
             if places and any(call.context.needs_input_grad):
-                unchanged = [handle if isinstance(handle, Tensor) and handle._value is value._value or handle is value
-                             else None for handle, value in zip(handles, args, strict=True)]
+                unchanged = [handle if value_of(handle) is value_of(value) else None
+                             for handle, value in zip(handles, args, strict=True)]
                 call.remember(outputs, unchanged, places)
                 tensors = [value for value in args if isinstance(value, Tensor)]
                 recorded = call.record(cls._primitive, tensors, [values[place] for place in places])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-from weakref import ReferenceType, WeakSet
+from weakref import ReferenceType, WeakSet, ref
 
 if TYPE_CHECKING:
     from .tape import Entry
@@ -32,15 +32,22 @@ class Hooks:
     The kinds are "gradient" (of the value), "before" and "after" the rule, and "accumulated" (added to ``.grad``).
     """
 
-    __slots__ = ("by_kind", "tensor")
+    __slots__ = ("by_kind", "tensor", "entry")
 
-    def __init__(self) -> None:
+    def __init__(self, entry: Entry) -> None:
         self.by_kind: dict[str, dict[int, Callable[..., Any]]] = {}
         self.tensor: ReferenceType[Tensor] | None = None
+        self.entry = ref(entry)
 
     def of(self, kind: str) -> list[Callable[..., Any]]:
         """The functions of one kind, in the order of their registration."""
         return list(self.by_kind.get(kind, {}).values())
+
+    def enlist(self) -> None:
+        """Have sweeps look for these hooks, or no longer if there are none for them."""
+        entry = self.entry()
+        if entry is not None:
+            (hooked.add if any(map(self.by_kind.get, _DURING)) else hooked.discard)(entry)
 
 
 class Handle:
@@ -56,6 +63,7 @@ class Handle:
     def remove(self) -> None:
         """Take the hook away; a second time does nothing."""
         self._hooks.by_kind.get(self._kind, {}).pop(self._key, None)
+        self._hooks.enlist()
 
     def __enter__(self) -> Handle:
         return self
@@ -68,7 +76,7 @@ def hooks_of(entry: Entry) -> Hooks:
     """The hooks of an entry, made where there are none."""
     found: Hooks | None = getattr(entry, "hooks", None)
     if found is None:
-        found = entry.hooks = Hooks()
+        found = entry.hooks = Hooks(entry)
     return found
 
 
@@ -79,15 +87,14 @@ def add_hook(entry: Entry, kind: str, function: Callable[..., Any]) -> Handle:
     hooks = hooks_of(entry)
     key = _next_key()
     hooks.by_kind.setdefault(kind, {})[key] = function
-    if kind in _DURING:
-        hooked.add(entry)
+    hooks.enlist()
     return Handle(hooks, kind, key)
 
 
 def move_hooks(old: Entry | None, new: Entry) -> None:
     """Let a leaf that took a new value keep its hooks."""
-    hooks = getattr(old, "hooks", None)
+    hooks: Hooks | None = getattr(old, "hooks", None)
     if hooks is not None:
         new.hooks = hooks
-        if any(hooks.by_kind.get(kind) for kind in _DURING):
-            hooked.add(new)
+        hooks.entry = ref(new)
+        hooks.enlist()

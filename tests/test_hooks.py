@@ -38,7 +38,9 @@ def test_a_hook_on_a_leaf_sees_the_sum_of_all_paths(x):
     handle = x.register_hook(lambda gradient: gradient * 2.0)
     (x * x + x).sum().backward()
     assert x.grad.tolist() == [6.0, 10.0, 14.0]
+    assert len(hooked) == 1
     handle.remove()
+    assert len(hooked) == 0  # sweeps no longer ask
     x.grad = None
     (x * x).sum().backward()
     assert x.grad.tolist() == [2.0, 4.0, 6.0]

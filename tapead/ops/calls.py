@@ -54,7 +54,7 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: Op
 
 
 def _load_rules_of_scipy() -> None:
-    """Fill the registry with scipy.special's ufuncs, at the first ufunc that is not NumPy's. SciPy is no requirement."""
+    """Fill the registry with scipy.special's ufuncs, at the first ufunc that is not NumPy's."""
     if "scipy.special" in sys.modules and "tapead.scipy.special" not in sys.modules:
         importlib.import_module("tapead.scipy.special")
 

@@ -7,6 +7,9 @@ Where values coincide the vectors are open to a rotation. The terms 1 / (λⱼ -
 right for functions that do not depend on that rotation; others are warned of, see ``matrices.GaugeWarning``. What a
 function of the vectors and the values together owes to the splitting of equal values (the off-diagonal part of
 V f(Λ) Vᴴ within them) cannot be told from cotangents of values and vectors at all, and is warned of too.
+
+A sign is a choice as well, but one that no derivative can see: a function that depends on it gets no warning. A matrix
+without a full set of eigenvectors has no derivative of its eigenvalues; ``eig`` divides by rounding errors there.
 """
 
 from __future__ import annotations

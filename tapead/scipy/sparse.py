@@ -74,8 +74,8 @@ def _solve_rule(op: Any) -> Any:
 
 def _read(a: Any, data: Any) -> tuple[Any, dict[str, Any]]:
     if not _sparse.issparse(a):
-        raise TypeError(f"expected a scipy.sparse matrix or array, got {type(a).__name__}; for dense ones use np.matmul "
-                        "and np.linalg.solve")
+        raise TypeError(f"expected a scipy.sparse matrix or array, got {type(a).__name__}; for dense ones use "
+                        "np.matmul and np.linalg.solve")
     coo = a.tocoo()
     elements = coo.data if data is None else data
     if np.shape(elements) != coo.data.shape:

@@ -248,11 +248,13 @@ class MultivariateNormal:
         if x.ndim == 0:
             x = np.reshape(x, (1,))
         cov = as_operand(cov)
-        size = cov.shape[0] if cov.ndim else np.shape(mean)[0] if np.ndim(mean) else x.shape[-1]
+        size = cov.shape[0] if cov.ndim else np.shape(mean)[0] if np.ndim(mean) else 1
         if cov.ndim < 2:
             cov = np.eye(size) * cov
+        if size == 1 and x.ndim == 1:
+            x = np.reshape(x, (-1, 1))
         if x.shape[-1] != size:
-            x = np.reshape(x, (*x.shape, 1))
+            raise ValueError(f"multivariate_normal: x has {x.shape[-1]} components, the covariance is of {size}")
         deviation = x if mean is None else x - mean
         scaled = np.linalg.solve(cov, np.reshape(deviation, (*deviation.shape, 1)))
         distance = np.sum(deviation * np.reshape(scaled, deviation.shape), axis=-1)

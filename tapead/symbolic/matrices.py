@@ -151,7 +151,7 @@ def _eigh(a: Any, UPLO: Any = "L") -> Any:  # noqa: N803 -- NumPy's name
         values, vectors = (context.eighe if matrix.dtype.kind == "c" else context.eigsy)(exact)
         n = len(matrix)
         result = _entries(vectors, matrix.algebra, (n, n), matrix.dtype)
-        return _column(values, matrix, n), _aligned(result, np.linalg.eigh(plain)[1])
+        return _column(values, matrix, n), _aligned(result, np.linalg.eigh(plain, UPLO)[1])
 
     return _stacked(a, one)
 

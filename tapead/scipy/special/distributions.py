@@ -28,7 +28,8 @@ declare("nbdtr", "k n p", p="beta_density(n, floor(k) + 1, p)", domain=UNIT, at=
 declare("nbdtrc", "k n p", p="-beta_density(n, floor(k) + 1, p)", domain=UNIT, at={"k": 2, "n": 5})
 declare("nbdtri", "k n y", y="1 / beta_density(n, floor(k) + 1, f)", domain=UNIT, at={"k": 2, "n": 5})
 declare("bdtrik", "y n p", y="1 / -betainc_slopes(n - f, f + 1, 1 - p)",
-        p="beta_density(n - f, f + 1, 1 - p) / -betainc_slopes(n - f, f + 1, 1 - p)", domain=(UNIT, UNIT), at={"n": 20.0})
+        p="beta_density(n - f, f + 1, 1 - p) / -betainc_slopes(n - f, f + 1, 1 - p)", domain=(UNIT, UNIT),
+        at={"n": 20.0})
 declare("nbdtrik", "y n p", y="-1 / betainc_slope(f + 1, n, 1 - p)", domain=(UNIT, UNIT), at={"n": 20.0},
         p="beta_density(n, f + 1, p) / betainc_slope(f + 1, n, 1 - p)")
 declare("pdtr", "k m", m="-gamma_density(floor(k) + 1, m)", domain=POSITIVE, at={"k": 2.0})
@@ -61,14 +62,16 @@ declare("gdtria", "p b x", p="1 / (x * gamma_density(b, f * x))",
         b="-gammainc_slope(b, f * x) / (x * gamma_density(b, f * x))", x="-f / x", domain=(UNIT, POSITIVE, POSITIVE))
 declare("gdtrix", "a b p", a="-f / a", b="-gammainc_slope(b, a * f) / (a * gamma_density(b, a * f))",
         p="1 / (a * gamma_density(b, a * f))", domain=(POSITIVE, POSITIVE, UNIT))
-declare("gdtrib", "a p x", a="-x * gamma_density(f, a * x) / gammainc_slope(f, a * x)", p="1 / gammainc_slope(f, a * x)",
+declare("gdtrib", "a p x", a="-x * gamma_density(f, a * x) / gammainc_slope(f, a * x)",
+        p="1 / gammainc_slope(f, a * x)",
         x="-a * gamma_density(f, a * x) / gammainc_slope(f, a * x)", domain=(POSITIVE, UNIT, POSITIVE))
 
 # ---------------------------------------------------------------------- beta, F and Student's t
 
 declare("btdtria", "p b x", p="1 / betainc_slope(f, b, x)", b="betainc_slope(b, f, 1 - x) / betainc_slope(f, b, x)",
         x="-beta_density(f, b, x) / betainc_slope(f, b, x)", domain=(UNIT, POSITIVE, UNIT))
-declare("btdtrib", "a p x", a="betainc_slope(a, f, x) / betainc_slope(f, a, 1 - x)", p="-1 / betainc_slope(f, a, 1 - x)",
+declare("btdtrib", "a p x", a="betainc_slope(a, f, x) / betainc_slope(f, a, 1 - x)",
+        p="-1 / betainc_slope(f, a, 1 - x)",
         x="beta_density(a, f, x) / betainc_slope(f, a, 1 - x)", domain=(POSITIVE, UNIT, UNIT))
 
 
@@ -174,7 +177,7 @@ def kolmogorov_slope(y: Any) -> Any:
     large = y > 0.8
     high, low = np.where(large, y, 1.0), np.where(large, 1.0, np.maximum(y, 1e-3))
     above = sum(8 * (-1) ** k * k * k * high * np.exp(-2 * k * k * high * high) for k in range(1, 8))
-    below = 0.0
+    below: Any = 0.0
     for k in (1, 3, 5, 7, 9):
         rate = k * k * np.pi**2 / 8
         below = below + (1 - 2 * rate / (low * low)) * np.exp(-rate / (low * low))

@@ -129,20 +129,24 @@ declare_results("ellipj", "u m", "sn cn dn ph", argument=["u", "m"], domain=((-9
 
 # ---------------------------------------------------------------------- Carlson's integrals
 
+def _texts(formulas: dict[str, str]) -> dict[str, Any]:
+    return dict(formulas)
+
+
 _THREE = (POSITIVE,) * 3
-declare("elliprf", "x y z", real=True, domain=_THREE, **{
+declare("elliprf", "x y z", real=True, domain=_THREE, **_texts({
     one: f"-carlson(x, y, z, halves=({a}, {b}, {c})) / 4"
-    for one, a, b, c in (("x", 3, 1, 1), ("y", 1, 3, 1), ("z", 1, 1, 3))})
-declare("elliprd", "x y z", real=True, domain=_THREE, **{
+    for one, a, b, c in (("x", 3, 1, 1), ("y", 1, 3, 1), ("z", 1, 1, 3))}))
+declare("elliprd", "x y z", real=True, domain=_THREE, **_texts({
     one: f"-{w} * carlson(x, y, z, halves=({a}, {b}, {c}))"
-    for one, w, a, b, c in (("x", 0.75, 3, 1, 3), ("y", 0.75, 1, 3, 3), ("z", 2.25, 1, 1, 5))})
-declare("elliprg", "x y z", real=True, domain=_THREE, **{
+    for one, w, a, b, c in (("x", 0.75, 3, 1, 3), ("y", 0.75, 1, 3, 3), ("z", 2.25, 1, 1, 5))}))
+declare("elliprg", "x y z", real=True, domain=_THREE, **_texts({
     one: f"carlson(x, y, z, halves=({a}, {b}, {c}), power=1) / 8"
-    for one, a, b, c in (("x", 3, 1, 1), ("y", 1, 3, 1), ("z", 1, 1, 3))})
-declare("elliprj", "x y z p", real=True, domain=(POSITIVE,) * 4, **{
+    for one, a, b, c in (("x", 3, 1, 1), ("y", 1, 3, 1), ("z", 1, 1, 3))}))
+declare("elliprj", "x y z p", real=True, domain=(POSITIVE,) * 4, **_texts({
     one: f"-{w} * carlson(x, y, z, p, halves=({a}, {b}, {c}, {d}))"
     for one, w, a, b, c, d in (("x", 0.75, 3, 1, 1, 2), ("y", 0.75, 1, 3, 1, 2), ("z", 0.75, 1, 1, 3, 2),
-                               ("p", 1.5, 1, 1, 1, 4))})
+                               ("p", 1.5, 1, 1, 1, 4))}))
 declare("elliprc", "x y", real=True, domain=POSITIVE, x="-carlson(x, y, halves=(3, 2)) / 4",
         y="-carlson(x, y, halves=(1, 4)) / 2")
 NAMES["agm_slope"] = lambda mean, a, b: (mean / a) ** 2 * np.sign(a) * 2 / (3 * np.pi) * rd(0.0, (b / a) ** 2, 1.0)

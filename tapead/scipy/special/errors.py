@@ -84,7 +84,8 @@ def _scaled_kernel(x: Any, order: int) -> Any:
     return value.astype(np.result_type(x, np.float32))[()]
 
 
-@primitive("special_erfcx_derivative", elementwise=True, cases=[case((3,), order=1), case((2, 3), order=2)])
+@primitive("special_erfcx_derivative", elementwise=True, sympy="diff(exp(x**2)*erfc(x), x, order)",
+           cases=[case((3,), order=1), case((2, 3), order=2)])
 def erfcx_derivative(x: Any, order: int = 0) -> Any:
     """The derivative of `order` of erfcx(x)"""
     return _scaled_kernel(x, order)
@@ -96,7 +97,8 @@ def _erfcx_derivative(op: Any) -> Any:
     return erfcx_derivative(op.inputs[0], order=op.attrs["order"] + 1)
 
 
-@primitive("special_dawsn_derivative", elementwise=True, cases=[case((3,), order=1), case((2, 3), order=2)])
+@primitive("special_dawsn_derivative", elementwise=True,
+           sympy="diff(sqrt(pi)/2*exp(-x**2)*erfi(x), x, order)", cases=[case((3,), order=1), case((2, 3), order=2)])
 def dawsn_derivative(x: Any, order: int = 0) -> Any:
     """The derivative of `order` of Dawson's integral √π/2 Im w(x)"""
     x = np.asarray(x)

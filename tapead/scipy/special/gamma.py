@@ -197,7 +197,7 @@ def beta_density(a: Any, b: Any, x: Any) -> Any:
 
 @RegisterGradient("special_beta_density")
 def _beta_density(op: Any) -> Any:
-    """d log p(a, b, x) = (log(x) - ψ(a) + ψ(a+b)) da + (log(1 - x) - ψ(b) + ψ(a+b)) db + ((a - 1)/x - (b - 1)/(1 - x)) dx"""
+    """d log p = (log(x) - ψ(a) + ψ(a+b)) da + (log(1 - x) - ψ(b) + ψ(a+b)) db + ((a - 1)/x - (b - 1)/(1 - x)) dx"""
     a, b, x = op.inputs
     inside = (x > 0) & (x < 1)
     y = np.where(inside, x, 0.5)
@@ -272,7 +272,8 @@ def _beta_integral(a: Any, b: Any, x: Any, level: Any, sign: float) -> Any:
         y = start + sign * s
         t = special.expit(y)
         log_t, log_rest = special.log_expit(y), special.log_expit(-y)
-        density = np.where((t > 0) & (t < 1), beta_density(a, b, t) * t * special.expit(-y),
+        # Near the ends t or 1 - t has lost its digits.
+        density = np.where((t > 0.01) & (t < 0.99), beta_density(a, b, t) * t * special.expit(-y),
                            np.exp(a * log_t + b * log_rest - special.betaln(a, b)))
         return density * (log_t + level)
 

@@ -33,7 +33,8 @@ try:
 except ImportError:
     raise ImportError('tapead.scipy needs SciPy: pip install "tapead[scipy]"') from None
 
-__all__ = ["NAMES", "POSITIVE", "UNIT", "constant", "declare", "declare_results", "helper", "piecewise_constant"]
+__all__ = ["NAMES", "POSITIVE", "REAL", "UNIT", "constant", "declare", "declare_results", "helper",
+           "piecewise_constant"]
 
 POSITIVE: Interval = (0.0, np.inf)
 UNIT: Interval = (0.0, 1.0)
@@ -195,9 +196,10 @@ def declare_results(name: str, arguments: str, results: str, /, *, argument: str
     calls = []
     for place, result in enumerate(results.split()):
         texts = formulas[place]
+        partials: dict[str, Any] = dict(zip(chosen, [texts] if isinstance(texts, str) else texts, strict=True))
         declare(f"{name}_{result}", arguments, kernel=lambda *values, place=place: ufunc(*values)[place],
                 sympy=sympy[place] if sympy else None, **options,
-                **dict(zip(chosen, [texts] if isinstance(texts, str) else texts, strict=True)))
+                **partials)
         calls.append(NAMES[f"{name}_{result}"])
     COMPOSED[ufunc] = lambda *values: tuple([call(*values) for call in calls])
 
