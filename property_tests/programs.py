@@ -10,7 +10,7 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
-from catalogue import cases, kink_distance
+from catalogue import cases, kink_distance, numpy_primitives
 from catalogue import draw as draw_row
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -60,7 +60,7 @@ class Program:
 def operations() -> list[tuple[str, int]]:
     """(name, case number) of everything a program can be made of; elementwise primitives have the one case -1."""
     table = []
-    for name, primitive in sorted(PRIMITIVES.items()):
+    for name, primitive in numpy_primitives().items():
         if primitive.differentiable and primitive.rule is not None:
             rows = [-1] if primitive.elementwise and not primitive.cases else range(len(cases(primitive)))
             table += [(name, number) for number in rows]

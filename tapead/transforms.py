@@ -200,12 +200,14 @@ def _check_output(output: Any, name: str, function: Function) -> None:
 
 def _own(result: Any, like: Any, held: set[int], as_tensor: bool) -> Any:
     """A derivative as the caller's own: zeros where there is none, never memory that something else can see."""
-    value = np.asarray(_plain(like))
+    if result.__class__ is np.float64 and not as_tensor:
+        return result
     if isinstance(result, Tensor):
         if result._entry is not None:
             return result
         result = result._value
     if result is None:
+        value = np.asarray(_plain(like))
         dtype = value.dtype if value.dtype.kind in "fc" else np.float64
         result = np.zeros(value.shape, dtype)[()]
     elif result.__class__ is np.ndarray:
@@ -222,6 +224,8 @@ def _is_one(argnums: Positions) -> bool:
 
 
 def _positions(argnums: Positions, args: Sequence[Any], name: str, function: Function) -> list[int]:
+    if argnums == 0 and argnums.__class__ is int and args:
+        return [0]
     wanted: list[Any] = [argnums] if isinstance(argnums, (int, np.integer)) else list(argnums)
     if len({position % len(args) for position in wanted if args}) < len(wanted) <= len(args):
         raise TypeError(f"{name}: argnums={argnums!r} names an argument twice")
@@ -238,10 +242,13 @@ def _scalar_output(recording: Recording, function: Function) -> Any:
         raise TypeError(f"{recording.name}: {_called(function)} must return one number, it returned "
                         f"{len(recording.outputs)} values; use jacobian or vjp (or has_aux=True for extra results)")
     output = recording.outputs[0]
-    if np.shape(output) != () and output.size != 1:
+    value = _plain(output)
+    if value.__class__ is np.float64:
+        return output
+    if np.size(value) != 1:
         raise TypeError(f"{recording.name}: {_called(function)} must return one number, it returned shape "
-                            f"{output.shape}; use jacobian or vjp, or reduce it, for instance by .sum()")
-    if np.iscomplexobj(_plain(output)):
+                        f"{np.shape(value)}; use jacobian or vjp, or reduce it, for instance by .sum()")
+    if np.iscomplexobj(value):
         raise TypeError(f"{recording.name}: {_called(function)} must return a real number, it returned a complex one; "
                         "differentiate its real or imaginary part, or use vjp")
     return output

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from catalogue import call, cases, difference, directions, draw, rows
+from catalogue import call, cases, difference, directions, draw, numpy_primitives, rows
 
 import tapead as ta
 from tapead.registry import PRIMITIVES
@@ -20,8 +20,9 @@ def row(request):
 
 
 def test_every_primitive_is_tested_or_declared_not_differentiable():
-    untested = [name for name, primitive in PRIMITIVES.items() if primitive.differentiable and not cases(primitive)]
-    ruleless = [name for name, primitive in PRIMITIVES.items() if primitive.differentiable and primitive.rule is None
+    primitives = numpy_primitives()
+    untested = [name for name, primitive in primitives.items() if primitive.differentiable and not cases(primitive)]
+    ruleless = [name for name, primitive in primitives.items() if primitive.differentiable and primitive.rule is None
                 and name != "input"]
     assert untested == []
     assert ruleless == []

@@ -126,7 +126,7 @@ class LBFGS(Optimizer):
 
 def _minimize() -> Callable[..., Any]:
     try:
-        from scipy.optimize import minimize  # type: ignore[import-untyped]  # SciPy has no types
+        from scipy.optimize import minimize
     except ImportError:
         raise ImportError('tapead.optim.LBFGS uses SciPy, which is not installed: pip install "tapead[scipy]"'
                           ) from None
