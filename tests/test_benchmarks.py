@@ -18,14 +18,13 @@ from benchmarks.harness import Workload, measured, relative_error, verified
 from benchmarks.workloads import WORKLOADS
 
 SMALLEST = {workload.name: workload for workload in reversed(WORKLOADS)}  # those of a name are in order of size
-UNCOVERED = pytest.mark.xfail(strict=True, reason="numpy.linalg has no derivatives yet")
 
 
 def pairs():
     for name, workload in sorted(SMALLEST.items()):
         for contender in (TAPEAD, TAPEAD_OWN):
             if contender in workload.contenders:
-                yield pytest.param(name, contender, marks=UNCOVERED if name.startswith("gaussian process") else ())
+                yield name, contender
 
 
 @pytest.mark.parametrize(("name", "contender"), list(pairs()))

@@ -154,7 +154,7 @@ def test_comparisons_of_numbers_decide():
         x < None  # noqa: B015 -- the comparison is the point
 
 
-def test_augmented_assignment_makes_a_new_tensor():
+def test_augmented_assignment_is_seen_under_every_name_as_in_numpy():
     x = ta.tensor(X, requires_grad=True)
     y = x * 1.0
     before = y
@@ -163,7 +163,8 @@ def test_augmented_assignment_makes_a_new_tensor():
     y -= 0.5
     y /= 2.0
     y **= 2
-    np.testing.assert_array_equal(before.data, X)
+    assert before is y
+    np.testing.assert_array_equal(x.data, X)
     np.testing.assert_allclose(y.data, (((X + 1) * X - 0.5) / 2) ** 2)
     gradient, = ta.gradients(y, x, np.ones(3))
     np.testing.assert_allclose(gradient.data, ((X + 1) * X - 0.5) / 2 * (2 * X + 1), rtol=1e-14)

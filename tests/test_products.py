@@ -246,7 +246,7 @@ def test_a_matrix_product_records_one_entry_and_copies_no_operand():
     for product in (a @ b, np.dot(a, b)):
         assert product.grad_fn.primitive.name == "matmul"
         assert product.grad_fn.parents == (a._entry, b._entry)
-        assert product.grad_fn.inputs[0] is a.data
+        assert product.grad_fn.inputs[0] is a._value
 
 
 def test_float32_stays_float32():
