@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .tensor import unary
+from .operators import unary
 
 __all__ = ["arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctanh", "cbrt", "cos", "cosh", "exp", "exp2", "expm1",
            "log", "log1p", "log2", "log10", "sin", "sinh", "sqrt", "square", "tan", "tanh"]
