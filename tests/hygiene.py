@@ -42,6 +42,13 @@ def frozen_session() -> None:
     gc.freeze()
 
 
+@pytest.fixture
+def nothing_on_the_tape() -> None:
+    """Hide the leaves that other tests keep: for tests of what the whole tape shows."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def nothing_stays_on_the_tape(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a test that passed but left entries of the tape alive."""

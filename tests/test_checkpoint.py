@@ -266,7 +266,7 @@ def test_sweeps_in_no_grad_record_again():
     assert x.grad.item() == ta.grad(lambda x: np.sin(np.exp(x)))(0.5)
 
 
-def test_the_steps_are_not_on_the_tape():
+def test_the_steps_are_not_on_the_tape(nothing_on_the_tape):
     x = ta.tensor(np.ones(3), requires_grad=True)
     y = ta.checkpoint(lambda x: np.exp(np.sin(np.cos(x))).reshape(3, 1).T)(x)
     gc.collect()

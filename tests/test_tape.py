@@ -16,6 +16,8 @@ import tapead as ta
 
 DEEP = 1_000_000
 
+pytestmark = pytest.mark.usefixtures("nothing_on_the_tape")
+
 
 def names() -> list[str]:
     return [entry.primitive.name for entry in ta.tape()]
