@@ -89,7 +89,7 @@ class ExpressionError(ValueError):
 def known_functions() -> dict[str, Callable[..., Any]]:
     """The functions a formula may call, by name."""
     known: dict[str, Callable[..., Any]] = {ufunc.__name__: ufunc for ufunc in UFUNCS
-                                          if getattr(np, ufunc.__name__, None) is ufunc}
+                                          if vars(np).get(ufunc.__name__) is ufunc}
     known |= {function.__name__: function for function in _NUMPY_FUNCTIONS if function in FUNCTIONS}
     known |= {name: function for name, function in _OTHER_NAMES.items() if function in FUNCTIONS or function in UFUNCS}
     return known
