@@ -61,7 +61,7 @@ __all__ = [
 _LATER = {
     "check_jax": "checks.frameworks", "check_torch": "checks.frameworks",
     "GradcheckError": "checks.gradcheck", "gradcheck": "checks.gradcheck", "numeric": "numeric", "optim": "optim",
-    "symbolic": "symbolic",
+    "symbolic": "symbolic", "testing": "testing",
 }
 
 
