@@ -247,8 +247,9 @@ def slope(function: Callable[[float], float], widest: float = 0.02) -> tuple[flo
 @contextmanager
 def everything_is_large() -> Iterator[None]:
     """Let what is done for large arrays alone (forgotten values, buffers used again, blocks) be done for all."""
-    thresholds = [("tape", "LARGE", 1), ("tensor", "LARGE", 1), ("partials", "LARGE", 1), ("sweeps", "BLOCKED", 32),
-                  ("blocks", "_BLOCK", 8), ("buffers", "POOLED", 1), ("partials", "POOLED", 1), ("tensor", "POOLED", 1)]
+    thresholds = [("tape", "LARGE", 1), ("operators", "LARGE", 1), ("partials", "LARGE", 1), ("sweeps", "BLOCKED", 32),
+                  ("blocks", "_BLOCK", 8), ("buffers", "POOLED", 1), ("partials", "POOLED", 1),
+                  ("operators", "POOLED", 1)]
     with ExitStack() as stack:
         for module, name, value in thresholds:
             stack.enter_context(mock.patch.object(import_module(f"tapead.{module}"), name, value))
