@@ -87,6 +87,9 @@ def _write(target: Tensor, key: Any, value: Any, what: str) -> None:
     scope = recording_scope()
     root = _root(target)
     _check_leaf(root, scope, what)
+    if scope is not None and root._entry is not None and target._entry is None:
+        raise RuntimeError(f"{what}: this view of a tensor that requires a gradient was made inside tapead.no_grad(), "
+                           "so the tape cannot follow a write through it; make the view again outside")
     plain, entry = (value._value, value._entry) if isinstance(value, Tensor) else (np.asarray(value)[()], None)
     _check_dtype(target, plain, entry, what)
     history = scope is not None and (entry is not None or target._entry is not None)

@@ -242,6 +242,18 @@ def test_an_impossible_write_raises_and_changes_nothing(write, error, message):
     np.testing.assert_array_equal(gradient.data, np.ones(4))
 
 
+def test_a_view_made_without_recording_cannot_be_written_through_unseen():
+    x = ta.tensor(X, requires_grad=True)
+    y = x * 2.0
+    with ta.no_grad():
+        view = y[:2]
+    with pytest.raises(RuntimeError, match="no_grad"):
+        view[...] = 3.0
+    with pytest.raises(RuntimeError, match="no_grad"):
+        view *= 3.0
+    np.testing.assert_array_equal(y.data, 2 * X)
+
+
 def test_tracked_values_do_not_vanish_in_integers_or_plain_arrays():
     x = ta.tensor(1.5, requires_grad=True)
     with pytest.raises(TypeError, match="lose it"):
