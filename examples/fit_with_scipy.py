@@ -53,8 +53,11 @@ def main(plot=None):
         matplotlib.use("Agg")
         from matplotlib import pyplot
 
-        pyplot.plot(TIMES, data(), ".", TIMES, model(best, TIMES))
+        pyplot.plot(TIMES, data(), ".", label="data")
+        pyplot.plot(TIMES, model(best, TIMES), label="fit")
+        pyplot.legend()
         pyplot.xlabel("time")
+        pyplot.ylabel("displacement")
         pyplot.savefig(plot)
 
 

@@ -82,8 +82,9 @@ def main(plot=None):
         from matplotlib import pyplot
 
         for name, losses in curves.items():
-            pyplot.plot(losses, label=name)
+            pyplot.semilogy(range(1, STEPS + 1), losses, label=name)
         pyplot.legend()
+        pyplot.xticks(range(1, STEPS + 1, 3))
         pyplot.xlabel("step")
         pyplot.ylabel("loss")
         pyplot.savefig(plot)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .tape import Dropped, Entry, Leaf, looking_for_anomalies, next_index, tape
+from .tape import Dropped, Entry, is_ours, looking_for_anomalies, next_index, tape, user_frame
 
 __all__ = ["AnomalyError", "detect_anomaly"]
 
@@ -61,16 +61,22 @@ def look_at_values(roots: Iterable[Entry]) -> None:
     for root in roots:
         if _finite(root.output):
             continue
-        entry, seen = root, {root}
-        while not isinstance(entry, Leaf):
-            earlier = [parent for parent in entry.parents
-                       if parent is not None and parent not in seen and not _finite(parent.output)]
-            if not earlier:
-                break
-            entry = min(earlier, key=lambda parent: parent.index)
-            seen.add(entry)
-        if isinstance(entry, Leaf) or entry.inputs is None or not all(map(_finite, entry.inputs)):
+        suspects = [root]
+        seen = {root}
+        made = []
+        for entry in suspects:
+            inputs = entry.parents if entry.inputs is None else entry.inputs
+            if not _finite(entry.output) and entry.parents and all(map(_known_finite, inputs)):
+                made.append(entry)
+            for parent, value in zip(entry.parents, inputs, strict=True):
+                # A value that the tape has let go of, as of what was written into, may be known where it is used.
+                if parent is not None and parent not in seen and not (_known_finite(parent.output)
+                                                                      and _known_finite(value)):
+                    seen.add(parent)
+                    suspects.append(parent)
+        if not made:
             continue  # it was given, not made
+        entry = min(made, key=lambda one: one.index)
         place = _first(entry.output)
         raise AnomalyError(f"{entry.primitive.name} made {_at(entry.output, place)}{_index(place)} from finite "
                            f"numbers, {_operands(entry, place)}{_source(entry)}")
@@ -124,6 +130,11 @@ def _finite(value: Any) -> bool:
     return value.dtype.kind not in "fc" or bool(np.isfinite(value).all())
 
 
+def _known_finite(value: Any) -> bool:
+    """Whether a value is there and has finite elements only."""
+    return not (value is None or isinstance(value, (Dropped, Entry))) and _finite(value)
+
+
 def _first(value: Any) -> tuple[int, ...]:
     """The place of the first element that is not finite."""
     return tuple(int(part) for part in np.argwhere(~np.isfinite(np.atleast_1d(value)))[0])[:np.ndim(value)]
@@ -163,5 +174,8 @@ def _operands(entry: Entry, place: tuple[int, ...]) -> str:
 def _source(entry: Entry) -> str:
     """The user's line, as part of a message."""
     file, line = entry.source
+    if is_ours(entry.code):  # what was given to a transform is a function of NumPy's: no line of the user's called it
+        frame = user_frame()
+        file, line = frame.f_code.co_filename, frame.f_lineno
     text = linecache.getline(file, line).strip()
     return f"; {file}:{line}" + (f": {text}" if text else "")

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .buffers import take_buffer
 from .tape import Dropped, Entry, Leaf
 
 __all__ = ["BLOCKED", "Stretch"]
@@ -89,8 +90,12 @@ class Stretch:
                             inputs[position][1] = inputs[position][0][place]
                         copy.inputs = tuple([value for _, value in inputs])
                 found = reverse([(copies[entry], self._slice(cotangent, place)) for entry, cotangent in seeds])
-                for leaf, cotangent in found.items():
-                    self._put(totals, outside[leaf], cotangent, place)
+                reached = {outside[leaf]: cotangent for leaf, cotangent in found.items()}
+                for entry, cotangent in reached.items():
+                    self._put(totals, entry, cotangent, place)
+                for entry in totals.keys() - reached.keys():
+                    if self._is_cut(entry.output):
+                        totals[entry][place] = 0.0
         return totals
 
     def _fill(self, copies: dict[Entry, Entry], place: slice) -> list[tuple[Entry, Any, list[list[Any]], list[int]]]:
@@ -147,7 +152,8 @@ class Stretch:
         value = entry.output
         if self._is_cut(value):
             if entry not in totals:
-                totals[entry] = np.zeros(value.shape, value.dtype)
+                fresh = place.start == 0 and value.dtype == np.float64  # then every block is written to
+                totals[entry] = take_buffer(value.shape) if fresh else np.zeros(value.shape, value.dtype)
             totals[entry][place] = cotangent
         else:
             totals[entry] = totals[entry] + cotangent if entry in totals else cotangent

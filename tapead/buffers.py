@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["POOLED", "compute_into_buffer", "recycle"]
+__all__ = ["POOLED", "compute_into_buffer", "recycle", "take_buffer"]
 
 #: Arrays of at least this many bytes are worth keeping.
 POOLED = 1 << 20
@@ -23,6 +23,7 @@ _free: dict[tuple[int, ...], list[Any]] = {}
 _kept = 0
 _getrefcount = sys.getrefcount
 _float64 = np.dtype(np.float64)
+_NUMBERS = frozenset([float, int])
 
 
 def _references(array: Any) -> int:
@@ -48,18 +49,27 @@ def recycle(array: Any) -> None:
         _kept += array.nbytes
 
 
+def take_buffer(shape: tuple[int, ...]) -> Any:
+    """Uninitialised memory for a large array of doubles, kept here or new."""
+    global _kept
+    kept = _free.get(shape)
+    if kept:
+        try:
+            buffer = kept.pop()
+        except IndexError:  # another thread was faster
+            return np.empty(shape)
+        _kept -= buffer.nbytes
+        return buffer
+    return np.empty(shape)
+
+
 def compute_into_buffer(ufunc: Callable[..., Any], first: Any, second: Any = None) -> Any:
     """``ufunc(first, second)`` for large arrays, into memory that is kept here where there is some."""
-    global _kept
-    if first.__class__ is np.ndarray and first.nbytes >= POOLED and first.dtype is _float64 and (
-            second is None or second.__class__ is float or second.__class__ is int
-            or (second.__class__ is np.ndarray and second.dtype is _float64 and second.shape == first.shape)):
-        kept = _free.get(first.shape)
-        if kept:
-            try:
-                buffer = kept.pop()
-            except IndexError:  # another thread was faster
-                return ufunc(first) if second is None else ufunc(first, second)
-            _kept -= buffer.nbytes
-            return ufunc(first, out=buffer) if second is None else ufunc(first, second, out=buffer)
+    array, other = (second, first) if first.__class__ in _NUMBERS else (first, second)
+    if array.__class__ is np.ndarray and array.nbytes >= POOLED and array.dtype is _float64 and (
+            other is None or other.__class__ in _NUMBERS
+            or (other.__class__ is np.ndarray and other.dtype is _float64 and other.shape == array.shape)
+            ) and _free.get(array.shape):
+        buffer = take_buffer(array.shape)
+        return ufunc(first, out=buffer) if second is None else ufunc(first, second, out=buffer)
     return ufunc(first) if second is None else ufunc(first, second)

@@ -8,7 +8,6 @@ come out of it.
 
 from __future__ import annotations
 
-import functools
 import weakref
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,8 +19,10 @@ from typing import Any, NoReturn
 import numpy as np
 
 from .containers import flatten
+from .hooks import Handle
+from .protocols import watch
 from .registry import Primitive
-from .sweeps import Expansion
+from .sweeps import Expansion, cone
 from .tape import (
     Entry,
     Leaf,
@@ -33,7 +34,8 @@ from .tape import (
     reset_current_scope,
     set_current_scope,
 )
-from .tensor import Tensor, _wrap, watch
+from .tensor import Tensor, _wrap
+from .transforms import _Transformed
 
 __all__ = ["checkpoint", "checkpoint_scan", "without_checkpoints"]
 
@@ -76,25 +78,27 @@ def checkpoint(f: Function) -> Function:
     >>> ta.grad(lambda x: layer(layer(x)))(0.5) == ta.grad(lambda x: np.sin(np.exp(np.sin(np.exp(x)))))(0.5)
     np.True_
     """
+    return _Transformed(_checkpoint_of, f)
 
-    @functools.wraps(f)
-    def checkpointed(*args: Any, **kwargs: Any) -> Any:
-        scope = recording_scope()
-        if scope is None or _recorded_in_full():
-            return f(*args, **kwargs)
-        leaves, rebuild = flatten((args, kwargs))
 
-        def again(values: Sequence[Any]) -> Any:
-            positional, named = rebuild(values)
-            return f(*positional, **named)
+def _checkpoint_of(f: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    scope = recording_scope()
+    if scope is None or _recorded_in_full():
+        return f(*args, **kwargs)
+    leaves, rebuild = flatten((args, kwargs))
 
-        stretch = _Stretch(_called(f), again, leaves, scope)
-        start = next_index()
-        result = f(*args, **kwargs)
-        stretch.stand_for(flatten(result)[0], start, _outside(flatten(result)[0], start))
-        return result
+    def again(values: Sequence[Any]) -> Any:
+        positional, named = rebuild(values)
+        return f(*positional, **named)
 
-    return checkpointed
+    stretch = _Stretch(_called(f), again, leaves, scope)
+    start = next_index()
+    result = f(*args, **kwargs)
+    results = flatten(result)[0]
+    outside = _outside(results, start)
+    stretch.constants = _constants(results, start, outside)
+    stretch.stand_for(results, start, outside)
+    return result
 
 
 def checkpoint_scan(step: Function, state: Any, n: int, snapshots: int) -> Any:
@@ -107,7 +111,7 @@ def checkpoint_scan(step: Function, state: Any, n: int, snapshots: int) -> Any:
 
     where r is the least number of repetitions that suffices, C(s + r, s) ≥ n. A thousand steps with ten snapshots cost
     3636 calls more. Gradients are those of the plain loop as they are for :func:`checkpoint`, and all that is said of
-    its function there holds for `step`.
+    its function there holds for `step`, except that an array that was written to is noticed by the results alone.
 
     Where the graph is kept (``retain_graph``, :func:`vjp`) there are up to twice as many states in memory; a sweep that
     is itself recorded (``create_graph``) keeps everything.
@@ -213,6 +217,18 @@ def _many(step: Function, state: Any, n: int, snapshots: int, scope: Scope) -> A
     return state
 
 
+class _StandIn(Entry):
+    """The one entry of a result of a stretch."""
+
+    __slots__ = ()
+
+    def register_hook(self, hook: Callable[[tuple[Any, ...], tuple[Any, ...]], Any]) -> Handle:
+        """Sweeps go through the stretch itself: there is no moment at which this entry has sent what it sends."""
+        raise NotImplementedError(f"a hook after {self.attrs['of']}, which is checkpointed: no operation of its own "
+                                  "sends gradients to its inputs; use x.register_hook on its arguments or results, "
+                                  "or register_prehook")
+
+
 class _Stretch:
     """A part of the computation that is not on the tape but can be run again.
 
@@ -236,6 +252,8 @@ class _Stretch:
         self.parents: tuple[Entry, ...] = ()
         self.stand_ins: list[weakref.ref[Entry]] = []
         self.checksums: list[int] = []
+        #: Of what the operations of a single run had for constants; None where there were several runs.
+        self.constants: list[str] | None = None
 
     def __str__(self) -> str:
         return self.name
@@ -247,7 +265,8 @@ class _Stretch:
         made: dict[Entry, Entry] = {}
         for result, inner in _recorded(results, start):
             if inner not in made:
-                made[inner] = record(_CHECKPOINT, inputs, self.parents, result._value, {"of": self}, self.scope)
+                made[inner] = record(_CHECKPOINT, inputs, self.parents, result._value, {"of": self}, self.scope,
+                                     _StandIn)
                 self.stand_ins.append(weakref.ref(made[inner]))
                 self.checksums.append(_checksum(result._value))
             if result._view is not None and _recorded_since(result, start):
@@ -264,11 +283,14 @@ class _Stretch:
         finally:
             reset_current_scope(token)
         found = {inner: _checksum(result._value) for result, inner in _recorded(results, start)}
-        if list(found.values()) != self.checksums:
+        # A constant may be another without any other result: at zeros, say.
+        outside = _outside(results, start)
+        same = self.constants is None or _constants(results, start, outside) == self.constants
+        if not same or list(found.values()) != self.checksums:
             raise RuntimeError(f"checkpoint: {self.name} gave another result when it was run again for the sweep; it "
                                "draws random numbers, has a state of its own, or reads an array that has been "
                                "written to since")
-        if not _outside(results, start) <= set(self.parents):
+        if not outside <= set(self.parents):
             raise RuntimeError(f"checkpoint: {self.name} reads other tracked tensors now that it is run again for the "
                                "sweep than when it was called; sweep before they are replaced (as optimizer.step "
                                "does), or pass them as arguments")
@@ -307,6 +329,26 @@ def _outside(results: Iterable[Any], start: int) -> set[Entry]:
                 else:
                     found.add(parent)  # type: ignore[arg-type]  # as above
     return found
+
+
+def _constants(results: Iterable[Any], start: int, outside: set[Entry]) -> list[str]:
+    """What the entries recorded since `start`, not from `outside`, have for constants, in recording order."""
+    within = cone([entry for entry in map(_entry, results) if entry is not None and entry.index > start], outside)
+    return [_mark(value) for entry in within for value in (
+        *(value for value, parent in zip(entry.inputs, entry.parents, strict=True) if parent is None),
+        *entry.attrs.values())]
+
+
+def _mark(value: Any) -> str:
+    """Text that differs for what differs: arrays by their contents."""
+    if isinstance(value, np.ndarray):
+        return f"{value.shape} {value.dtype} {_checksum(value)}"
+    if isinstance(value, (tuple, list)):
+        return " ".join(map(_mark, value))
+    return repr(value) if isinstance(value, (*_NUMBERS, str, slice, type(None), type(...))) else type(value).__name__
+
+
+_NUMBERS = (bool, int, float, complex, np.generic)
 
 
 def _nothing() -> None:

@@ -7,6 +7,7 @@ import difflib
 import importlib
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,7 +16,9 @@ import numpy as np
 
 import tapead
 
-from .checks.report import InputSummary, Report, entry_name, place
+from .checks.listing import brief, described
+from .checks.report import Report
+from .checks.text import in_colour
 from .expressions import Expression, ExpressionError, known_functions, parse, parse_value
 from .registry import PRIMITIVES, Primitive
 from .tape import Leaf, wengert_list
@@ -25,8 +28,6 @@ __all__ = ["main"]
 
 _ASCII = str.maketrans({"∂": "d", "±": "+-", "⟨": "<", "⟩": ">", "ᵀ": "'", "²": "^2", "³": "^3", "·": "*", "√": "sqrt",
                         "∈": "in", "ℝ": "R", "−": "-", "½": "1/2", "Σ": "sum", "∏": "prod", "π": "pi"})
-#: Up to this many elements each has its own lines.
-MANY = 12
 
 
 class BadInputError(Exception):
@@ -44,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 where all agrees, 1 where not, 2 for bad input.
+        0 where all agrees, 1 where not (or where it is not known), 2 for bad input, 130 when interrupted.
     """
     try:
         options = _parser().parse_args(argv)
@@ -55,6 +56,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (BadInputError, ExpressionError) as error:
         _print("tapead: " + " ".join(str(error).split()), sys.stderr)
         return 2
+    except KeyboardInterrupt as interrupt:
+        report = getattr(interrupt, "report", None)
+        _print("interrupted" if report is None else str(report), sys.stderr)
+        return 130
     except BrokenPipeError:  # the reader of our output has seen enough
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 -- stays open for what the interpreter flushes at its end
         return 0
@@ -72,19 +77,29 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("values", nargs="*", metavar="NAME=VALUE", help="x=1.5 or x=[1.0,2.0], for a formula")
     check.add_argument("--at", metavar="LIST", help="for a function: its arguments as a list, '[[1.0, 2.0], 3.0]'")
     check.add_argument("--jac", metavar="MODULE:FUNCTION", help="check this Jacobian instead of tapead's own")
+    check.add_argument("--search", action="store_true",
+                       help="search for other points at which the derivative is wrong, too")
+    check.add_argument("--within", nargs=2, type=float, metavar=("LOW", "HIGH"),
+                       help="where to search: every number between these; anywhere by default")
     check.add_argument("--order", type=int, choices=(1, 2), default=1, help="2 checks second derivatives as well")
     check.add_argument("--no-symbolic", action="store_true", help="do not ask SymPy")
     check.add_argument("--json", action="store_true", help="print the report as JSON")
+    check.add_argument("--plot", metavar="FILE", help="draw the report into a file (.png, .pdf, .svg)")
     check.set_defaults(run=_check)
     tape = commands.add_parser("tape", help="print the Wengert list of a formula")
     tape.add_argument("what", metavar="FORMULA")
     tape.add_argument("values", nargs="*", metavar="NAME=VALUE")
     tape.set_defaults(run=_tape)
-    rules = commands.add_parser("rules", help="list the primitives and their rules")
-    rules.add_argument("--prove", action="store_true", help="prove each rule (takes minutes)")
+    rules = commands.add_parser("rules", help="list the primitives, and what is known of their rules")
+    rules.add_argument("names", nargs="*", metavar="NAME", help="of primitives; all by default")
+    rules.add_argument("--prove", action="store_true", help="prove each rule and count its digits now (takes minutes)")
+    rules.add_argument("--save", action="store_true", help="keep what --prove finds, for later tables")
+    rules.add_argument("--markdown", action="store_true", help="the page docs/coverage.md: this table, and the counts "
+                       "of NumPy's functions by area")
     rules.set_defaults(run=_rules)
     prove = commands.add_parser("prove", help="prove derivative rules with SymPy")
-    prove.add_argument("names", nargs="*", metavar="NAME", help="of primitives; all by default")
+    prove.add_argument("names", nargs="*", metavar="NAME",
+                       help="of primitives, or package.module:primitive for your own; all by default")
     prove.set_defaults(run=_prove)
     return parser
 
@@ -107,98 +122,72 @@ def _check(options: argparse.Namespace) -> int:
     jac = None if options.jac is None else _load(options.jac)
     try:
         report = tapead.gradcheck(function, args, jac=jac, order=options.order, raise_exception=False,
-                                  symbolic=symbolic, names=names)
+                                  symbolic=symbolic, names=names, elsewhere=not options.search)
     except ExpressionError:
         raise
     except Exception as error:
         raise BadInputError(str(error).removeprefix("gradcheck: ") or type(error).__name__) from error
+    found = _search(options, function, args, jac, names) if options.search and report else None
+    if options.plot is not None:
+        _draw(report if found is None else found.report, options.plot)
     if options.json:
-        _print(json.dumps(report.to_dict(), indent=2))
+        data = report.to_dict()
+        if options.search:
+            data["counterexample"] = None if found is None else {
+                "inputs": [np.asarray(value).tolist() for value in found.inputs], "report": found.report.to_dict()}
+        _print(json.dumps(data, indent=2))
     else:
-        _print("\n".join(_described(report, title, function, args)))
-    return 0 if report else 1
+        _print("\n".join(described(report, title, function, args, in_colour(sys.stdout))))
+        if options.search:
+            _print(_searched(options, report, found, names))
+    return 0 if report and found is None else 1
 
 
-def _described(report: Report, title: str, function: Callable[..., Any], args: tuple[Any, ...]) -> list[str]:
-    value = function(*[np.array(x)[()] for x in args])
-    names = [summary.name for summary in report.inputs]
-    point = ", ".join(f"{name} = {_brief(x)}" for name, x in zip(names, args, strict=False))
-    lines = [f"f = {title}" + (f"   at {point}" if point else ""), f"  = {_brief(np.asarray(value))}", ""]
-    scalar = np.size(value) == 1
-    for position, summary in enumerate(sorted(report.inputs, key=lambda s: names.index(s.name))):
-        size = int(np.prod(summary.shape))
-        if scalar and size <= MANY:
-            for element in range(size):
-                lines += _entry(report, summary, position, element)
-        else:
-            lines += _worst(summary)
-    lines.append(str(report) if report.verdict != "pass" else _verdict(report))
-    return lines
+def _search(options: argparse.Namespace, function: Callable[..., Any], args: tuple[Any, ...], jac: Any,
+            names: list[str] | None) -> Any:
+    """A point at which the derivative is wrong, or None."""
+    try:
+        from .testing import arrays, find_counterexample
+    except ImportError as error:
+        raise BadInputError(f"--search: {error}") from error
+    low, high = options.within or (-np.inf, np.inf)
+    if not low < high:
+        raise BadInputError(f"--within: {low:g} is not below {high:g}")
+    where = [arrays(np.shape(value), low=low, high=high) for value in args]
+    given = {} if jac is None else {"jac": jac}
+    return find_counterexample(function, where, order=options.order, names=names, **given)
 
 
-def _entry(report: Report, summary: InputSummary, position: int, element: int) -> list[str]:
-    """The lines for one derivative: every leg's value, the error bar, the formula."""
-    index = tuple(int(part) for part in np.unravel_index(element, summary.shape)) if summary.shape else ()
-    lines = [f"∂f/∂{summary.name}{place(index)}"]
-    infinite = False
-    for leg in report.legs:
-        if leg.unavailable:
-            if leg.name == "symbolic":
-                lines.append(f"  {leg.name:<12} unavailable: {leg.unavailable}")
-            continue
-        if leg.values is None:
-            continue
-        value = float(np.ravel(leg.values[position])[element])
-        if np.isnan(value):
-            continue
-        infinite = infinite or bool(np.isinf(value))
-        line = f"  {leg.name:<12} {value:<+24.16g}"
-        if leg.errors is not None:
-            line += f" ± {float(np.ravel(leg.errors[position])[element]):.1e}"
-        if leg.formulas is not None:
-            formula = str(leg.formulas[position][element])
-            line += f" {formula}" if len(formula) <= 60 else f"\n  {'':<12} {formula}"
-        lines.append(line.rstrip())
-    digits = _digits(report, position, element)
-    at_kink = report.verdict == "kink" and digits < 1
-    if at_kink:
-        return [*lines, "  at a kink", ""]
-    if infinite:
-        return [*lines, "  infinite: the difference quotients grow without bound", ""]
-    return [*lines, f"  {'agree to':<12} {digits:.1f} digits", ""]
+def _searched(options: argparse.Namespace, report: Report, found: Any, names: list[str] | None) -> str:
+    """What the search came to."""
+    if not report:
+        return "\nno search: the derivative is wrong at the point given"
+    if found is None:
+        return "\nsearch: no other point was found at which the derivative is wrong"
+    lines = ["", "search: the derivative is WRONG at another point", str(found.report), "", "to see it again:"]
+    if names is not None:
+        values = " ".join(shlex.quote(f"{name}={_typed(value)}") for name, value in zip(names, found.inputs,
+                                                                                        strict=True))
+        return "\n".join([*lines, f"  tapead check {shlex.quote(options.what)} {values}"])
+    point = shlex.quote(f"[{', '.join(map(_typed, found.inputs))}]")
+    given = "" if options.jac is None else f" --jac {options.jac}"
+    return "\n".join([*lines, f"  tapead check {options.what} --at {point}{given}"])
 
 
-def _digits(report: Report, position: int, element: int) -> float:
-    """The digits to which all legs agree on one entry, their error bars counted."""
-    values, errors = [], [0.0]
-    for leg in report.legs:
-        if leg.values is None:
-            continue
-        value = float(np.ravel(leg.values[position])[element])
-        if np.isfinite(value):
-            values.append(value)
-        if leg.errors is not None and leg.name == "numeric":
-            errors.append(float(np.ravel(leg.errors[position])[element]))
-    off, size = max(max(values) - min(values), *errors), max(map(abs, values))
-    return 16.0 if off == 0 else float(np.clip(-np.log10(off / size), 0, 16)) if size > 0 else 0.0
+def _typed(value: Any) -> str:
+    return repr(np.asarray(value).tolist())
 
 
-def _worst(summary: InputSummary) -> list[str]:
-    lines = [f"∂f/∂{summary.name}   shape {place(summary.shape) or 'number'}, agrees to {summary.digits:.1f} digits"]
-    if summary.worst is not None:
-        lines += [f"  worst entry  {entry_name(summary)}", f"  found        {summary.found:<+24.16g}",
-                  f"  expected     {summary.expected:<+24.16g} ± {summary.bar:.1e}"]
-    return [*lines, ""]
+def _draw(report: Report, file: str) -> None:
+    try:
+        import matplotlib
 
-
-def _verdict(report: Report) -> str:
-    lines = [f"verdict: PASS: all legs agree, to at least {report.digits:.1f} digits"]
-    if report.detection:
-        lines.append(report.detection)
-    if report.second is not None:
-        lines.append(f"second derivatives: {report.second.verdict.upper()}, "
-                     f"to at least {report.second.digits:.1f} digits")
-    return "\n".join(lines)
+        matplotlib.use("Agg")  # nobody looks at a window here
+        report.plot().savefig(file, dpi=150)
+    except ImportError:
+        raise BadInputError('--plot needs matplotlib, which is not installed: pip install "tapead[plot]"') from None
+    except (ValueError, OSError) as error:
+        raise BadInputError(f"--plot: {error}") from error
 
 
 # ---------------------------------------------------------------------- the other commands
@@ -213,47 +202,62 @@ def _tape(options: argparse.Namespace) -> int:
     rows = []
     for entry, line in zip(entries, wengert_list(entries).splitlines(), strict=True):
         text = " ".join(line.removesuffix(entry.where).split())
-        rows.append((text.replace(" = input", f" = {names[entry]}") if entry in names else text, _brief(entry.output)))
+        rows.append((text.replace(" = input", f" = {names[entry]}") if entry in names else text, brief(entry.output)))
     width = max((len(text) for text, _ in rows), default=0)
     _print("\n".join(f"{text:<{width}}   {value}" for text, value in rows))
     return 0
 
 
 def _rules(options: argparse.Namespace) -> int:
-    rows = [("NAME", "INPUTS", "KIND", "PROOF", "DERIVATIVE")]
-    for name, primitive in sorted(PRIMITIVES.items()):
-        status = _status(primitive) if options.prove else "-"
-        kind = "elementwise" if primitive.elementwise else "structural"
-        names = ", ".join(primitive.argument_names) or "any"
-        rows.append((name, names if len(names) <= 20 else names[:17] + "...", kind, status, _formula_of(primitive)))
-    _table(rows)
+    from . import rules  # what it shows, it imports: SciPy too
+
+    if options.save and not options.prove:
+        raise BadInputError("--save keeps what --prove finds: give both")
+    if options.markdown and options.names:
+        raise BadInputError("--markdown makes the page of all primitives; it takes no names")
+    table = rules.rows()
+    unknown = [name for name in options.names if name not in PRIMITIVES]
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], PRIMITIVES, n=3)
+        raise BadInputError(f"no primitive is called {unknown[0]!r}" + (f"; did you mean {' or '.join(near)}?" if near
+                                                                        else ""))
+    if options.names:
+        table = [row for row in table if row.name in options.names]
+    if options.prove:
+        found = {}
+        for row in table:
+            if row.differentiable:
+                found[row.name] = _measured(row.name)
+                if options.save:  # at once: whoever stops this has what was found so far
+                    rules.save({row.name: found[row.name]})
+        table = [row._replace(measured=found.get(row.name, row.measured)) for row in table]
+    if options.markdown:
+        _print(rules.markdown().rstrip("\n"))
+        return 0
+    lines = [("NAME", "DIFFERENTIABLE IN", "KIND", "PROOF", "DIGITS", "DERIVATIVE")]
+    for row in table:
+        inputs = rules.inputs_text(row)
+        lines.append((row.name, inputs if len(inputs) <= 28 else inputs[:25] + "...", row.kind,
+                      row.measured.status or "-", rules.digits_text(row.measured) or "-",
+                      row.formula or ("not differentiable" if not row.differentiable else "")))
+    _table(lines)
     return 0
 
 
-def _status(primitive: Primitive) -> str:
-    if not primitive.differentiable or primitive.rule is None:
-        return "-"
+def _measured(name: str) -> Any:
+    from . import rules
+
     try:
-        from .symbolic import prove
-
-        return str(prove(primitive.name).status)
+        return rules.measure(name)
     except Exception as error:  # one rule that cannot be tried must not hide the others
-        return type(error).__name__
-
-
-def _formula_of(primitive: Primitive) -> str:
-    if not primitive.differentiable:
-        return "not differentiable"
-    if primitive.rule is None:
-        return "no rule"
-    return ((primitive.rule.__doc__ or "").strip().splitlines() or [""])[0]
+        return rules.Measured(type(error).__name__)
 
 
 def _prove(options: argparse.Namespace) -> int:
     from .symbolic import prove, prove_all
 
     try:
-        proofs = [prove(name) for name in options.names] if options.names else prove_all()
+        proofs = [prove(_primitive(name)) for name in options.names] if options.names else prove_all()
     except (LookupError, ValueError) as error:
         raise BadInputError(str(error.args[0] if error.args else error)) from None
     _table([("NAME", "STATUS", "EVIDENCE"), *((proof.name, proof.status, proof.evidence) for proof in proofs)])
@@ -261,6 +265,16 @@ def _prove(options: argparse.Namespace) -> int:
     proved = sum(proof.status == "PROVED" for proof in proofs)
     _print(f"\n{proved} of {len(proofs)} proved, {refuted} refuted")
     return 1 if refuted else 0
+
+
+def _primitive(name: str) -> Any:
+    """The name of a primitive, or one of the user's own, which is a function of a module."""
+    if not _is_reference(name):
+        return name
+    found = _load(name)
+    if not isinstance(found, Primitive):
+        raise BadInputError(f"{name} is no primitive: make it one with @tapead.primitive")
+    return found
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> None:
@@ -339,14 +353,6 @@ def _arguments(options: argparse.Namespace) -> tuple[Any, ...]:
     if not args:
         raise BadInputError("--at is an empty list: the function has nothing to be differentiated in")
     return args
-
-
-def _brief(value: Any) -> str:
-    array = np.asarray(value)
-    if array.shape == ():
-        return f"{array.item():.10g}"
-    text = np.array2string(array, precision=5, separator=", ", threshold=8, edgeitems=2).replace("\n", " ")
-    return " ".join(text.split()) if len(text) <= 60 else f"array{list(array.shape)}"
 
 
 def _print(text: str, stream: Any = None) -> None:

@@ -6,9 +6,14 @@ from collections.abc import Callable, Iterable
 from copy import copy
 from typing import Any
 
-__all__ = ["flatten", "flatten_like", "map_structure"]
+import numpy as np
+
+__all__ = ["LEAVES", "flatten", "flatten_like", "map_structure"]
 
 Rebuild = Callable[[Iterable[Any]], Any]
+
+#: Types that are leaves for certain, so that the commonest containers are seen through at a glance.
+LEAVES: set[type] = {np.ndarray, np.float64, np.float32, float, int, complex, type(None)}
 
 
 def flatten(container: Any) -> tuple[list[Any], Rebuild]:
@@ -25,9 +30,18 @@ def flatten(container: Any) -> tuple[list[Any], Rebuild]:
     >>> rebuild([10.0, 20.0, 30.0])
     {'w': [10.0, 20.0], 'b': (30.0,)}
     """
+    if container.__class__ in LEAVES:
+        return [container], _only
+    if container.__class__ is tuple and LEAVES.issuperset(map(type, container)):
+        return list(container), tuple
     leaves: list[Any] = []
     shape = _take_apart(container, leaves)
     return leaves, lambda new: _put_together(shape, iter(new))
+
+
+def _only(leaves: Iterable[Any]) -> Any:
+    (leaf,) = leaves
+    return leaf
 
 
 def flatten_like(container: Any, pattern: Any) -> list[Any]:

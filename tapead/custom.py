@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import update_wrapper
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from .containers import Rebuild, flatten, flatten_like
 from .owncalls import Call, primitive_of, value_of_result
 from .tape import Entry, next_index, recording_scope
 from .tensor import Tensor, _untracked, _wrap
+from .transforms import _Transformed
 
 __all__ = ["custom_gradient"]
 
@@ -138,15 +138,15 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
     >>> ta.grad(log1pexp)(100.0)
     np.float64(1.0)
     """
+    return _Transformed(_custom_gradient_of, f)
+
+
+def _custom_gradient_of(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     name = getattr(f, "__name__", "custom_gradient")
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        if any(isinstance(leaf, Tensor) and leaf.requires_grad for leaf in flatten(kwargs)[0]):
-            raise TypeError(f"{name}: a tracked tensor was given by keyword, which would drop its graph; give it by "
-                            "position")
-        tracked = any(isinstance(leaf, Tensor) and leaf.requires_grad for leaf in flatten(args)[0])
-        if not tracked or recording_scope() is None:
-            return _pair(f(*args, **kwargs), name)[0]
-        return _CustomGradient(name, f, args, kwargs).run()
-
-    return update_wrapper(call, f)
+    if any(isinstance(leaf, Tensor) and leaf.requires_grad for leaf in flatten(kwargs)[0]):
+        raise TypeError(f"{name}: a tracked tensor was given by keyword, which would drop its graph; give it by "
+                        "position")
+    tracked = any(isinstance(leaf, Tensor) and leaf.requires_grad for leaf in flatten(args)[0])
+    if not tracked or recording_scope() is None:
+        return _pair(f(*args, **kwargs), name)[0]
+    return _CustomGradient(name, f, args, kwargs).run()

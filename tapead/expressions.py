@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from .protocols import array
 from .registry import FUNCTIONS, UFUNCS, value_of
-from .tensor import Tensor, array
+from .tensor import Tensor
 
 __all__ = ["Expression", "ExpressionError", "known_functions", "parse", "parse_value"]
 

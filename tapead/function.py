@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
 
 from .containers import map_structure
+from .guards import Guard, changed, keep
+from .inplace import replace
 from .modes import no_grad
 from .owncalls import Call, primitive_of, sealed, value_of_result
 from .registry import Primitive, value_of
@@ -49,20 +52,35 @@ class Context:
     needs_input_grad : tuple of bool
         For each positional argument, whether it is tracked.
     saved_tensors : tuple
-        What ``save_for_backward`` was given.
+        What ``save_for_backward`` was given; in ``jvp`` what ``save_for_forward`` was given, where it was called.
     """
 
     needs_input_grad: tuple[bool, ...] = ()
     saved_tensors: tuple[Any, ...] = ()
+    _saved_forward: tuple[Any, ...] | None = None
     _constants: tuple[Any, ...] = ()
+    _dirty: tuple[Any, ...] = ()
+    _zeros = True
 
     def save_for_backward(self, *values: Any) -> None:
         """Keep inputs and outputs of ``forward`` for ``backward``."""
         self.saved_tensors = values
 
+    def save_for_forward(self, *values: Any) -> None:
+        """Keep inputs and outputs of ``forward`` for ``jvp``, if these are not the same as for ``backward``."""
+        self._saved_forward = values
+
     def mark_non_differentiable(self, *outputs: Any) -> None:
         """Declare results of ``forward`` to be constants to every sweep."""
         self._constants = outputs
+
+    def mark_dirty(self, *inputs: Any) -> None:
+        """Declare arguments that ``forward`` has written into and returns: the call then works in place."""
+        self._dirty = inputs
+
+    def set_materialize_grads(self, value: bool) -> None:
+        """Whether ``backward`` gets zeros, as it does unless told otherwise, or None for results that nothing uses."""
+        self._zeros = bool(value)
 
 
 class Function:
@@ -73,6 +91,8 @@ class Function:
     one for each positional argument (None for those that are no tensors). Forward mode uses ``jvp(ctx, *tangents)``
     if there is one, and otherwise ``backward``, which has to be made of operations on tensors then; the same goes for
     higher derivatives. Call the operation as ``apply``.
+
+    What is saved may also be left to ``setup_context(ctx, inputs, output)``; ``forward`` then takes no `ctx`.
 
     Examples
     --------
@@ -107,6 +127,10 @@ class Function:
         raise NotImplementedError("define a static method forward(ctx, ...)")
 
     @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        """Save what ``backward`` needs; a subclass that defines it has a ``forward`` that takes no `ctx`."""
+
+    @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
         """Return a gradient for each positional argument; to be defined by the subclass."""
         raise NotImplementedError("define a static method backward(ctx, *gradients)")
@@ -129,7 +153,11 @@ class Function:
         outputs = call.forward(handles)
         several = isinstance(outputs, (tuple, list))
         outputs = list(outputs) if several else [outputs]
+        call.check_dirty(handles, outputs)
         values = list(map(value_of_result, outputs))
+        for place, output in enumerate(outputs):
+            if output.__class__ is np.ndarray and (output.base is not None or getrefcount(output) > _SOLE):
+                values[place] = np.array(output)[()]  # a buffer that the next call may use again
         constants = set(map(id, call.context._constants))
         places = [place for place, (value, output) in enumerate(zip(values, outputs, strict=True))
                   if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in "fc"
@@ -147,7 +175,32 @@ class Function:
                 recorded = call.record(cls._primitive, tensors, [values[place] for place in places])
                 for place, result in zip(places, recorded, strict=True):
                     results[place] = result
+                call.protect()
+        for dirty in call.context._dirty:
+            place, position = ([value is dirty for value in found].index(True) for found in (outputs, handles))
+            results[place] = _written(args[position], results[place], cls.__name__)
+        call.context._dirty = ()
         return tuple(results) if several else results[0]
+
+
+def _count_references() -> int:
+    outputs = [np.empty(1)]
+    for _, output in enumerate(outputs):
+        return getrefcount(output)
+    raise AssertionError("unreachable")
+
+
+#: References to an array that a list and a loop variable hold.
+_SOLE = _count_references()
+
+
+def _written(argument: Any, result: Any, name: str) -> Any:
+    """An argument after it was given a new value, as ``mark_dirty`` declares."""
+    if isinstance(argument, Tensor):
+        replace(argument, result, name)
+    else:
+        argument[...] = result
+    return argument
 
 
 def _handle(value: Any, wrap: bool) -> Any:
@@ -178,13 +231,28 @@ class _FunctionCall(Call):
         #: For what the context holds: which input (0, 1, ...) or result (-1, -2, ...) it is.
         self.origins: dict[str, int] = {}
         self.saved_origins: list[int | None] = []
+        self.forward_origins: list[int | None] = []
         self.differentiable: list[int] = []
-        self.results = 0
+        #: The shapes of the results; None for those that are no arrays.
+        self.results: list[tuple[int, ...] | None] = []
+        #: Arrays of the user's that the context holds, and what watches over them.
+        self.marks: list[tuple[Any, Guard]] = []
 
     def forward(self, handles: Sequence[Any]) -> Any:
         """Call the user's forward off the tape."""
         with no_grad():
-            return self.cls.forward(self.context, *handles, **self.kwargs)
+            if self.cls.setup_context is Function.setup_context:
+                return self.cls.forward(self.context, *handles, **self.kwargs)
+            outputs = self.cls.forward(*handles, **self.kwargs)
+            self.cls.setup_context(self.context, tuple(handles), outputs)
+            return outputs
+
+    def check_dirty(self, handles: Sequence[Any], outputs: Sequence[Any]) -> None:
+        """Raise if what ``forward`` has declared to be written into is no argument that it returns."""
+        for value in self.context._dirty:
+            if not any(value is handle for handle in handles) or not any(value is output for output in outputs):
+                raise RuntimeError(f"{self.name}: mark_dirty takes arguments of forward that are written into and "
+                                   "returned")
 
     def again(self, inputs: tuple[Any, ...]) -> Any:
         """The output of the entry for other inputs."""
@@ -198,22 +266,48 @@ class _FunctionCall(Call):
 
     def remember(self, outputs: Sequence[Any], handles: Sequence[Any], differentiable: list[int]) -> None:
         """Note which inputs and results the context holds."""
-        self.results = len(outputs)
+        self.results = [value.shape if hasattr(value, "shape") else None for value in map(value_of_result, outputs)]
         self.differentiable = differentiable
-        known = {id(handle): number for number, handle in enumerate(handles) if handle is not None}
-        known.update({id(outputs[place]): -1 - number for number, place in enumerate(differentiable)})
-        self.saved_origins = [known.get(id(value)) for value in self.context.saved_tensors]
-        self.origins = {name: known[id(value)] for name, value in vars(self.context).items() if id(value) in known}
-        self.context._constants = ()
+        known = {id(outputs[place]): -1 - number for number, place in enumerate(differentiable)}
+        known.update({id(handle): number for number, handle in enumerate(handles) if handle is not None})
+        context = self.context
+        self.saved_origins = [known.get(id(value)) for value in context.saved_tensors]
+        self.forward_origins = [known.get(id(value)) for value in context._saved_forward or ()]
+        self.origins = {name: known[id(value)] for name, value in vars(context).items() if id(value) in known}
+        context._constants = ()
 
-    def view(self, entry: Entry, recorded: bool) -> Context:
+    def protect(self) -> None:
+        """Copy the arrays that the context holds, or have them watched, where the sweep comes later."""
+        scope = recording_scope()
+        if scope is not None and scope.lasting:
+            context = self.context
+            for name, value in vars(context).items():
+                setattr(context, name, self._kept(value))
+            context.saved_tensors = tuple(map(self._kept, context.saved_tensors))
+            if context._saved_forward is not None:
+                context._saved_forward = tuple(map(self._kept, context._saved_forward))
+
+    def _kept(self, value: Any) -> Any:
+        if value.__class__ is not np.ndarray:
+            return value
+        kept, guard = keep(value, value)
+        if guard is not None:
+            self.marks.append((value, guard))
+        return kept
+
+    def view(self, entry: Entry, recorded: bool, forward: bool = False) -> Context:
         """The context for one sweep: with tensors on the tape if it is recorded."""
+        for array, guard in self.marks:
+            if not guard.intact(array):
+                raise changed(array, entry)
         context = Context()
         for name, value in vars(self.context).items():
             setattr(context, name, self._linked(value, self.origins.get(name), entry, recorded))
-        context.saved_tensors = tuple([
-            self._linked(value, origin, entry, recorded)
-            for value, origin in zip(self.context.saved_tensors, self.saved_origins, strict=True)])
+        saved, origins = self.context.saved_tensors, self.saved_origins
+        if forward and self.context._saved_forward is not None:
+            saved, origins = self.context._saved_forward, self.forward_origins
+        context.saved_tensors = tuple([self._linked(value, origin, entry, recorded)
+                                       for value, origin in zip(saved, origins, strict=True)])
         return context
 
     def _linked(self, value: Any, origin: int | None, entry: Entry, recorded: bool) -> Any:
@@ -234,9 +328,12 @@ class _FunctionCall(Call):
 
     def gradients(self, entry: Entry, recorded: bool, cotangents: list[Tensor]) -> list[Any]:
         """What ``backward`` returns for the tensors among the arguments."""
-        given: list[Any] = [None] * self.results
+        given: list[Any] = [None] * len(self.results)
+        if self.context._zeros:
+            given = [None if shape is None else _wrap(np.zeros(shape)[()], None) for shape in self.results]
         for place, cotangent in zip(self.differentiable, cotangents, strict=True):
-            given[place] = cotangent
+            if self.context._zeros or cotangent.requires_grad or np.any(cotangent._value):
+                given[place] = cotangent
         returned = self.cls.backward(self.view(entry, recorded), *given)
         answers = list(returned) if isinstance(returned, (tuple, list)) else [returned]
         count = len(self.rest)
@@ -253,10 +350,10 @@ class _FunctionCall(Call):
         for number, place in enumerate(self.places):
             value = entry.inputs[number]
             given[place] = tangent if number == position else _wrap(np.zeros(value.shape, value.dtype)[()], None)
-        returned = self.cls.jvp(self.view(entry, recorded), *given)
+        returned = self.cls.jvp(self.view(entry, recorded, forward=True), *given)
         answers = list(returned) if isinstance(returned, (tuple, list)) else [returned]
-        if len(answers) != self.results:
-            raise RuntimeError(f"{self.name}: jvp returned {len(answers)} tangents for {self.results} results of "
+        if len(answers) != len(self.results):
+            raise RuntimeError(f"{self.name}: jvp returned {len(answers)} tangents for {len(self.results)} results of "
                                "forward")
         return [answers[place] for place in self.differentiable]
 

@@ -18,9 +18,10 @@ import numpy as np
 from .hooks import move_hooks
 from .ops.assignment import SET_VIEW, SETITEM, winners
 from .ops.indexing import settled_key
-from .registry import FUNCTIONS
+from .protocols import array
+from .registry import FUNCTIONS, value_of
 from .tape import Dropped, Entry, Leaf, Scope, record, recording_scope
-from .tensor import Tensor, _contains_tensor, _leaf, array
+from .tensor import Tensor, _contains_tensor, _leaf
 
 __all__ = ["assign", "replace"]
 
@@ -55,6 +56,7 @@ def replace(target: Tensor, value: Any, what: str) -> None:
 
     `what` names the operation in errors.
     """
+    _check_number(target, what)
     if target.ndim == 0 or (target._view is None and not _live_views(target)):
         _check_leaf(target, recording_scope(), what)
         plain, entry = (value._value, value._entry) if isinstance(value, Tensor) else (value, None)
@@ -65,6 +67,10 @@ def replace(target: Tensor, value: Any, what: str) -> None:
         if np.asarray(plain).dtype != target.dtype:
             value = value.astype(target.dtype)
             plain, entry = (value._value, value._entry) if isinstance(value, Tensor) else (value, None)
+        if target.ndim > 1 and plain.strides != target._value.strides:  # what is a view afterwards depends on the order
+            ordered = np.empty_like(target._value)
+            ordered[...] = plain
+            plain = ordered
         _move(target, plain, entry)
     else:
         _write(target, ..., value, what)
@@ -86,6 +92,7 @@ def _move(target: Tensor, value: Any, entry: Entry | None) -> None:
 def _write(target: Tensor, key: Any, value: Any, what: str) -> None:
     scope = recording_scope()
     root = _root(target)
+    _check_number(target, what)
     _check_leaf(root, scope, what)
     if scope is not None and root._entry is not None and target._entry is None:
         raise RuntimeError(f"{what}: this view of a tensor that requires a gradient was made inside tapead.no_grad(), "
@@ -165,7 +172,8 @@ def _make_exclusive(root: Tensor) -> None:
         raise ValueError(f"x[...] = v: the tensor of shape {root.shape} repeats elements, so it is read-only as in "
                          "NumPy; copy it first")
     sharing = sum(view._value.base is owner for view in views)
-    if owner.base is None and _getrefcount(owner) <= _SOLE + sharing:
+    if (owner.base is None and _getrefcount(owner) <= _SOLE + sharing
+            and all([_getrefcount(view._value) <= _SOLE_VIEW for view in views])):
         return
     del owner
     root._value = np.array(root._value, order="K")
@@ -174,15 +182,16 @@ def _make_exclusive(root: Tensor) -> None:
         view._value = primitive.kernel(source._value, **options)
 
 
-def _count_sole() -> int:
+def _count_sole() -> tuple[int, int]:
     holder = Tensor()
     holder._value = np.empty(1)
+    unnamed = _getrefcount(holder._value)
     owner = holder._value
-    return _getrefcount(owner)
+    return _getrefcount(owner), unnamed
 
 
-#: References to an array that one tensor and one local variable hold.
-_SOLE = _count_sole()
+#: References to an array that one tensor and one local variable hold, and to one that a tensor holds.
+_SOLE, _SOLE_VIEW = _count_sole()
 
 
 def _same(view: tuple[Tensor, Any, dict[str, Any]], key: Any) -> bool:
@@ -195,6 +204,13 @@ def _same(view: tuple[Tensor, Any, dict[str, Any]], key: Any) -> bool:
 def _is_leaf(tensor: Tensor) -> bool:
     """Whether a tensor is a leaf of the user's: what stands in for an argument of a function is not."""
     return isinstance(tensor._entry, Leaf) and hasattr(tensor._entry, "tensor")
+
+
+def _check_number(tensor: Tensor, what: str) -> None:
+    """Raise where NumPy would write through a view without axes, or could not write at all."""
+    if tensor.ndim == 0 and tensor.grad_fn is not None and tensor.grad_fn.primitive.name in ("getitem", "reshape"):
+        raise TypeError(f"{what}: an element taken from a tensor is a number here, no view of it; write into the "
+                        "tensor that it was taken from, y[i] = v")
 
 
 def _check_leaf(tensor: Tensor, scope: Scope | None, what: str) -> None:
@@ -221,7 +237,13 @@ def _in_place(symbol: str, ufunc: Callable[[Any, Any], Any]) -> Any:
         if self.ndim == 0 and not _is_leaf(self):
             return NotImplemented
         _check_leaf(self, recording_scope(), f"x {symbol}= y")
-        replace(self, ufunc(self, other), f"x {symbol}= y")
+        result = ufunc(self, other)
+        dtype = np.asarray(value_of(result)).dtype
+        if not np.can_cast(dtype, self.dtype, "same_kind"):
+            lost = "imaginary part" if self.dtype.kind != "c" and dtype.kind == "c" else "fractional part"
+            raise TypeError(f"x {symbol}= y: the result is {dtype}, the tensor {self.dtype}: it would lose its {lost}; "
+                            f"use x = x {symbol} y")
+        replace(self, result, f"x {symbol}= y")
         return self
 
     return method

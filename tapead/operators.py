@@ -15,9 +15,12 @@ import numpy as np
 
 from . import ops as _ops
 from .buffers import POOLED, compute_into_buffer
-from .registry import UFUNCS
-from .tape import LARGE, Entry, current_scope, let_go, next_index, record, recording_scope, start_scope
-from .tensor import NO_ATTRS, UNARY, Tensor, _wrap
+from .decisions import Decision, noted
+from .foreign import is_sparse, with_sparse
+from .protocols import UNARY, apply, call_attributed
+from .registry import FUNCTIONS, UFUNCS
+from .tape import LARGE, Entry, current_scope, let_go, next_index, record, start_scope
+from .tensor import NO_ATTRS, Tensor
 
 if TYPE_CHECKING:
     from .hints import Operand
@@ -26,8 +29,13 @@ __all__ = ["unary"]
 
 _getframe = sys._getframe
 _float64 = np.float64
+_ndarray = np.ndarray
 #: Operand types that go to an operator as they are.
 _NUMBERS = frozenset([float, int, np.float64, np.float32])
+
+
+#: What takes the fast path of `unary`; None while a profile is taken, so that all calls go through NumPy's protocol.
+fast_class: Any = Tensor
 
 
 def unary(ufunc: np.ufunc) -> Callable[..., Any]:
@@ -35,7 +43,7 @@ def unary(ufunc: np.ufunc) -> Callable[..., Any]:
     primitive = UFUNCS[ufunc]
 
     def function(x: Any, /, depth: int = 1) -> Any:
-        if x.__class__ is not Tensor:
+        if x.__class__ is not fast_class:
             return ufunc(x)
         value = x._value
         parent = x._entry
@@ -68,6 +76,7 @@ def unary(ufunc: np.ufunc) -> Callable[..., Any]:
         return result
 
     function.__name__ = function.__qualname__ = ufunc.__name__
+    function.__module__ = __package__  # where it is pickled from
     return function
 
 
@@ -92,6 +101,8 @@ def _binary(ufunc: np.ufunc, compute: Callable[[Any, Any], Any]) -> tuple[Any, A
         elif kind is float or kind in _NUMBERS:
             other_value = other
             other_parent = None
+        elif kind is _ndarray:
+            return apply(primitive, (self, other), NO_ATTRS)  # type: ignore[no-any-return]  # a tensor
         else:
             return _general(ufunc, self, other)  # type: ignore[no-any-return]  # or NotImplemented
         result = Tensor()
@@ -133,10 +144,23 @@ def _binary(ufunc: np.ufunc, compute: Callable[[Any, Any], Any]) -> tuple[Any, A
             return _general(ufunc, other, self)  # type: ignore[no-any-return]  # or NotImplemented
         value = self._value
         parent = self._entry
-        output = compute(other, value)
-        scope = None if parent is None else recording_scope()
-        return _wrap(output, None if scope is None else record(primitive, (other, value), (None, parent), output,
-                                                               NO_ATTRS, scope))
+        result = Tensor()
+        if value.__class__ is _float64 or value.nbytes < POOLED:
+            output = compute(other, value)
+        else:
+            output = compute_into_buffer(ufunc, other, value)
+        result._value = output
+        if parent is None:
+            result._entry = None
+            return result
+        scope = current_scope()
+        if not scope.enabled:
+            scope = start_scope()
+            if not scope.enabled:
+                result._entry = None
+                return result
+        result._entry = record(primitive, (other, value), (None, parent), output, NO_ATTRS, scope)
+        return result
 
     return method, reflected
 
@@ -144,23 +168,38 @@ def _binary(ufunc: np.ufunc, compute: Callable[[Any, Any], Any]) -> tuple[Any, A
 def _general(ufunc: np.ufunc, first: Any, second: Any) -> Any:
     """An operator on operands of any type: NotImplemented for those that NumPy would not take either."""
     other = second if isinstance(first, Tensor) else first
+    if is_sparse(other):
+        return with_sparse(ufunc, first, second)
     if other is None or isinstance(other, (str, bytes, dict, set)):
         return NotImplemented
     return ufunc(first, second)
 
 
-def _comparison(compare: Callable[[Any, Any], Any]) -> Any:
+def _comparison(ufunc: np.ufunc, compare: Callable[[Any, Any], Any]) -> Any:
+    primitive = UFUNCS[ufunc]
+
     def method(self: Tensor, other: Any) -> Any:
         if other is None or isinstance(other, (str, bytes, dict, set)):
             return NotImplemented
-        return compare(self._value, other._value if isinstance(other, Tensor) else other)
+        result = compare(self._value, other._value if isinstance(other, Tensor) else other)
+        decisions = noted.get()
+        if decisions is not None:
+            decisions.append(Decision(primitive, (self, other), result))
+        return result
 
     return method
 
 
 def _method(function: Callable[..., Any], name: str) -> Any:
-    def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
-        return function(self, *args, **kwargs)
+    handler = FUNCTIONS.get(function)
+    if handler is not None:
+        def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+            if "out" in kwargs:
+                return function(self, *args, **kwargs)
+            return call_attributed(handler, (self, *args), kwargs)
+    else:
+        def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+            return function(self, *args, **kwargs)
 
     method.__name__ = name
     method.__qualname__ = f"Tensor.{name}"
@@ -177,9 +216,10 @@ def _install() -> None:
         method, reflected = _binary(ufunc, compute)
         setattr(Tensor, f"__{name}__", method)
         setattr(Tensor, f"__r{name}__", reflected)
-    for name, compare in [("lt", operator.lt), ("le", operator.le), ("gt", operator.gt), ("ge", operator.ge),
-                          ("eq", operator.eq), ("ne", operator.ne)]:
-        setattr(Tensor, f"__{name}__", _comparison(compare))
+    for name, ufunc, compare in [
+            ("lt", np.less, operator.lt), ("le", np.less_equal, operator.le), ("gt", np.greater, operator.gt),
+            ("ge", np.greater_equal, operator.ge), ("eq", np.equal, operator.eq), ("ne", np.not_equal, operator.ne)]:
+        setattr(Tensor, f"__{name}__", _comparison(ufunc, compare))
     for name, ufunc in [("neg", np.negative), ("pos", np.positive), ("abs", np.absolute)]:
         setattr(Tensor, f"__{name}__", _method(ufunc, f"__{name}__"))
     for name, function in _ops.METHODS.items():

@@ -17,9 +17,10 @@ import numpy as np
 
 from .modes import no_grad
 from .partials import plain
+from .protocols import watch
 from .registry import Linear, Primitive
 from .tape import Entry, attribute, next_index, record, recording_scope
-from .tensor import Tensor, _wrap, leaving, watch
+from .tensor import Tensor, _wrap, leaving
 from .transforms import vjp
 
 __all__ = ["Call", "primitive_of", "sealed", "value_of_result"]

@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from .batch import Batch, one_by_one
 from .buffers import POOLED, recycle
+from .guards import guards
 from .registry import Linear, Primitive
 from .tape import LARGE, Dropped, Entry
 from .tensor import Tensor
@@ -64,9 +66,7 @@ def pull(cotangent: Any, partial: Any, careful: bool) -> Any:
             partial = np.conj(partial)
         elif letter == "b":
             return _mask(cotangent, partial)
-        elif (kind is np.ndarray and not careful and partial.nbytes >= LARGE and _getrefcount(partial) <= _FRESH
-              and partial.flags.owndata and partial.shape == cotangent.shape and partial.dtype == cotangent.dtype
-              and cotangent.__class__ is np.ndarray):
+        elif not careful and _is_ours(partial, cotangent):
             return _times_in_place(cotangent, partial)
     return times(cotangent, partial, careful)
 
@@ -80,9 +80,19 @@ def push(tangent: Any, partial: Any) -> Any:
         return _linear(partial.apply, tangent)
     if partial is None:
         return None
-    if kind is not float and kind is not complex and _letter(partial) == "b":
-        return _mask(tangent, partial)
+    if kind is not float and kind is not complex:
+        if _letter(partial) == "b":
+            return _mask(tangent, partial)
+        if _is_ours(partial, tangent):
+            return _times_in_place(tangent, partial)
     return times(tangent, partial)
+
+
+def _is_ours(partial: Any, factor: Any) -> bool:
+    """Whether a rule has made this large partial for the sweep alone, so that a product can take its place."""
+    return (partial.__class__ is np.ndarray and partial.nbytes >= LARGE and _getrefcount(partial) <= _FRESH + 1
+            and partial.flags.owndata and factor.__class__ is np.ndarray and partial.shape == factor.shape
+            and partial.dtype == factor.dtype)
 
 
 def _letter(partial: Any) -> str:
@@ -117,7 +127,7 @@ def times(factor: Any, partial: Any, careful: bool = False) -> Any:
         first, second = plain(factor), plain(partial)
         # Both ways round: what is 0 · inf to one sweep is inf · 0 to the other.
         nothing = ((first == 0) & ~np.isfinite(second)) | ((second == 0) & np.isinf(first))
-        if not np.any(nothing):
+        if not (nothing.values if nothing.__class__ is Batch else nothing).any():
             return product
         zero = np.zeros((), product.dtype)
         if isinstance(product, Tensor):
@@ -136,6 +146,8 @@ def _times_in_place(cotangent: Any, partial: Any) -> Any:
 
 
 def _linear(function: Any, value: Any) -> Any:
+    if value.__class__ is Batch:
+        return _linear_in_batch(function, value)
     try:
         result = function(value)
     except FloatingPointError:
@@ -143,6 +155,16 @@ def _linear(function: Any, value: Any) -> Any:
             result = function(value)
     # A Python number has no dtype; 1j * np.float64(2) is one.
     return np.asarray(result)[()] if result.__class__ in _PYTHON_NUMBERS else result
+
+
+def _linear_in_batch(function: Any, batch: Batch) -> Any:
+    """A linear map of many arrays: at once if it consists of what a batch goes through, else of one after the other."""
+    with np.errstate(invalid="ignore"):
+        try:
+            result = function(batch)
+        except Exception:  # whatever a batch is no good for; the map's own errors come up again below
+            result = None
+        return result if result.__class__ is Batch else one_by_one(function, batch)
 
 
 def added(total: Any, partial: Linear, cotangent: Any, value: Any) -> Any:
@@ -161,6 +183,8 @@ def free(entry: Entry, attrs: dict[str, Any]) -> None:
     inputs, output = entry.inputs, entry.output
     entry.inputs = entry.output = None
     entry.attrs = attrs
+    if guards.data:  # a dictionary is asked in C
+        guards.pop(entry, None)
     if output.nbytes >= POOLED:
         held = [output, *inputs]
         del inputs, output
@@ -183,10 +207,17 @@ def meets_nan(entry: Entry, position: int) -> bool:
     NaNs are quiet: no flag tells of them. So the rest of the sweep is careful then.
     """
     parent, value = entry.parents[position], entry.inputs[position]
-    if isinstance(value, Dropped) and parent is not None:
+    if parent is None or parent.primitive.rule is None:
+        return False
+    if value.__class__ is Dropped:
         value = parent.output
-    return (parent is not None and parent.primitive.rule is not None and not isinstance(value, Dropped)
-            and bool(np.any(np.isnan(value))))
+        if value.__class__ is Dropped:
+            return False
+    try:
+        total = np.add.reduce(value, axis=None)  # NaN if anything is, and several times faster than asking all
+    except FloatingPointError:  # inf - inf
+        total = np.nan
+    return bool(total != total) and bool(np.any(np.isnan(value)))
 
 
 def plain(value: Any) -> Any:
@@ -209,7 +240,14 @@ def fit(cotangent: Any, value: Any, primitive: Primitive) -> Any:
                 cotangent.shape[axis] if axis in stretched else length for axis, length in enumerate(shape, extra)):
             raise ValueError(f"the rule of {primitive.name!r} made a cotangent of shape {cotangent.shape} for an input "
                              f"of shape {shape}")
-        cotangent = _linear(lambda c: np.sum(c, axis=axes, keepdims=True), cotangent)
+        if cotangent.__class__ is np.ndarray:
+            try:
+                cotangent = np.add.reduce(cotangent, axes, keepdims=True)
+            except FloatingPointError:
+                with np.errstate(invalid="ignore"):
+                    cotangent = np.add.reduce(cotangent, axes, keepdims=True)
+        else:
+            cotangent = _linear(lambda c: np.sum(c, axis=axes, keepdims=True), cotangent)
         if cotangent.shape != shape:
             cotangent = np.reshape(cotangent, shape)
         if shape == () and cotangent.__class__ is np.ndarray:
@@ -243,6 +281,17 @@ def summed(first: Any, second: Any) -> Any:
     except FloatingPointError:
         with np.errstate(invalid="ignore"):
             return first + second
+
+
+def summed_in_place(total: Any, more: Any) -> Any:
+    """``total + more``, in the memory of `total` where the sweep alone holds it."""
+    if (total.__class__ is np.ndarray and more.__class__ is np.ndarray and total.nbytes >= LARGE
+            and _getrefcount(total) <= _PASSED and is_writable(total) and total.shape == more.shape
+            and total.dtype == more.dtype):
+        with suppress(FloatingPointError):  # raised when all is added: inf - inf is the NaN it ought to be
+            total += more
+        return total
+    return summed(total, more)
 
 
 def accumulate(cotangents: dict[Entry, Any], entry: Entry, contribution: Any) -> None:

@@ -7,6 +7,7 @@ catalogue: what a primitive is, its SymPy counterpart, its domain, its kinks and
 
 from __future__ import annotations
 
+import copyreg
 import difflib
 import inspect
 import os
@@ -41,6 +42,19 @@ REAL: Interval = (-np.inf, np.inf)
 
 #: Types that nobody can have given a meaning of their own.
 _PLAIN = frozenset([np.ndarray, np.float64, np.float32, np.complex128, float, int, complex])
+#: Types of attributes that need no question either.
+_STATIC = frozenset([*_PLAIN, type(None), bool, str, tuple, slice])
+
+
+#: What primitives mean on a type, None for nothing special.
+_meanings: dict[type, Callable[..., Any] | None] = {}
+
+
+def meaning_of(kind: type) -> Callable[..., Any] | None:
+    """The ``__tapead_primitive__`` of a type: what applying a primitive to such objects means; None without one."""
+    if kind not in _meanings:
+        _meanings[kind] = getattr(kind, "__tapead_primitive__", None)
+    return _meanings[kind]
 
 
 class Linear:
@@ -125,6 +139,8 @@ class Primitive:
         Which values the rule looks at; see ``RegisterGradient``.
     masks : bool
         Whether it selects among its inputs' elements, so that those left out may be NaN without harm.
+    foreign : bool
+        Whether it was made with ``@primitive``, so that arrays among its attributes may be the user's.
     """
 
     name: str
@@ -138,24 +154,27 @@ class Primitive:
     cases: tuple[Case, ...] = ()
     reads: str = "all"
     masks: bool = False
+    foreign: bool = False
 
     def __call__(self, *inputs: Any, **attrs: Any) -> Any:
         """Apply to arrays, numbers, tensors, or any type that defines ``__tapead_primitive__``."""
-        if not attrs:  # the commonest call by far: a rule's, in a sweep over plain values
-            for value in inputs:
-                if value.__class__ not in _PLAIN:
-                    break
-            else:
-                return self.kernel(*inputs)
         for key, value in attrs.items():
-            if hasattr(type(value), "__tapead_primitive__"):
+            if value.__class__ not in _STATIC and meaning_of(value.__class__) is not None:
                 raise TypeError(f"{self.name}: argument {key!r} was given by keyword, which makes it an attribute that "
                                 "is not differentiated in; give it by position, or detach it")
         for value in inputs:
-            interpret = getattr(type(value), "__tapead_primitive__", None)
-            if interpret is not None:
-                return interpret(self, inputs, attrs)
+            kind = value.__class__
+            if kind not in _PLAIN:
+                meaning = _meanings[kind] if kind in _meanings else meaning_of(kind)
+                if meaning is not None:
+                    return meaning(self, inputs, _copied(attrs) if attrs and self.foreign else attrs)
         return self.kernel(*inputs, **attrs)
+
+    def __reduce__(self) -> Any:
+        """Pickled by name: whoever loads it has to have imported what registers it."""
+        if PRIMITIVES.get(self.name) is self:
+            return lookup, (self.name,)
+        return copyreg.__newobj__, (Primitive,), self.__getstate__()  # type: ignore[attr-defined]  # missing from stubs
 
     def __repr__(self) -> str:
         return f"<Primitive {self.name}>"
@@ -202,6 +221,11 @@ def ufunc_primitive(ufunc: np.ufunc, *, name: str | None = None, sympy: str | No
                                   domain=domain or (REAL,) * ufunc.nin, kinks=kinks))
     UFUNCS[ufunc] = new
     return new
+
+
+def _copied(attrs: dict[str, Any]) -> dict[str, Any]:
+    """Attributes whose arrays nobody else can change before the sweep."""
+    return {key: value.copy() if isinstance(value, np.ndarray) else value for key, value in attrs.items()}
 
 
 @overload
@@ -264,7 +288,7 @@ def primitive(name: Any = None, *, sympy: str | Callable[..., Any] | None = None
 
     def register(kernel: Callable[..., Any]) -> Primitive:
         new = Primitive(name or kernel.__name__, kernel, sympy=sympy, kinks=kinks, cases=tuple(cases),
-                        elementwise=sympy is not None if elementwise is None else elementwise)
+                        elementwise=sympy is not None if elementwise is None else elementwise, foreign=True)
         intervals: list[Any] = [REAL] * new.arity if domain is None else list(domain)
         if intervals and not isinstance(intervals[0], tuple):
             intervals = [(float(intervals[0]), float(intervals[1]))] * new.arity

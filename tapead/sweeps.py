@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from .blocks import BLOCKED, Stretch
+from .buffers import POOLED, recycle
 from .guards import guards, verify
 from .observing import observe, observe_forward
 from .partials import (
@@ -36,18 +37,21 @@ from .partials import (
     push,
     spread,
     summed,
+    summed_in_place,
     times,
     was_freed,
     wrong_arity,
 )
 from .registry import Linear, current_overrides
-from .tape import Entry, Leaf
+from .tape import LARGE, Entry, Leaf
 from .tensor import _wrap
 
 __all__ = ["Expansion", "cone", "forward", "reverse"]
 
 _by_index = attrgetter("index")
 _float64 = np.float64
+_ndarray = np.ndarray
+_DOUBLE = np.dtype(float)
 
 
 class Op:
@@ -60,6 +64,11 @@ class Op:
                              for value, parent in zip(entry.inputs, entry.parents, strict=True)])
         self.output = _wrap(entry.output, entry)
         self.attrs = entry.attrs
+
+    def moved(self, value: Any, tangent: Any) -> Any:
+        """The tangent of a tensor that was computed from the output, along a tangent of that; None if it was not."""
+        source: Any = self.output._entry
+        return forward(cone([value._entry], {source}), {source: tangent}, record=True).get(value._entry)
 
 
 class Expansion(Exception):  # noqa: N818 -- no error, but the way out of a rule that costs other rules nothing
@@ -123,7 +132,7 @@ def downstream(order: Sequence[Entry], sources: set[Entry]) -> set[Entry]:
 
 def reverse(seeds: Iterable[tuple[Entry, Any]], *, record: bool = False, stops: Collection[Entry] = (),
             asked: Collection[Entry] = (), only: AbstractSet[Entry] | None = None,
-            freed_by: str | None = None) -> dict[Entry, Any]:
+            freed_by: str | None = None, batched: bool = False) -> dict[Entry, Any]:
     """Carry cotangents from outputs back to the leaves.
 
     Entries are taken in falling order of their index, so that all contributions to one are in before its turn. The next
@@ -143,6 +152,8 @@ def reverse(seeds: Iterable[tuple[Entry, Any]], *, record: bool = False, stops: 
         Entries outside this collection receive nothing.
     freed_by : str, optional
         Free each entry once it is passed, and remember this text as the reason.
+    batched : bool
+        The cotangents are a :class:`Batch` each.
 
     Returns
     -------
@@ -160,8 +171,9 @@ def reverse(seeds: Iterable[tuple[Entry, Any]], *, record: bool = False, stops: 
     waiting: list[tuple[int, Entry]] = []
     overrides = current_overrides()
     observer = observe([root for root, _ in seeds])
-    whole = bool(record or overrides or asked or stops or observer)  # not in blocks
-    special = bool(overrides or asked or stops or observer or guards)
+    whole = bool(record or overrides or asked or stops or observer or batched)  # not in blocks
+    in_place = not (record or batched)
+    special = bool(overrides or asked or stops or observer or guards.data)
     freed = None if freed_by is None else {"freed by": freed_by}
     remaining: set[Entry] | None = None  # of `only`, once a stretch has been recorded again
     careful = False
@@ -191,7 +203,7 @@ def reverse(seeds: Iterable[tuple[Entry, Any]], *, record: bool = False, stops: 
             primitive = entry.primitive
             rule = primitive.rule
             if special:
-                if entry in guards:
+                if guards.data and entry in guards:  # a dictionary is asked in C
                     verify(entry)
                 if observer is not None:
                     cotangent = observer.arrive(entry, cotangent)
@@ -211,7 +223,7 @@ def reverse(seeds: Iterable[tuple[Entry, Any]], *, record: bool = False, stops: 
             if not (number or whole or careful) and only is None and cotangent.nbytes >= BLOCKED:
                 stretch = Stretch(entry, waiting)
                 if stretch.worthwhile:
-                    if guards:
+                    if guards.data:
                         for one in stretch.entries:
                             verify(one)
                     cotangents[entry] = cotangent
@@ -235,7 +247,7 @@ def reverse(seeds: Iterable[tuple[Entry, Any]], *, record: bool = False, stops: 
                     only = remaining = set(only)
                 for old in _siblings(expansion.pairs, waiting):
                     if observer is not None:
-                        cotangents[old] = observer.arrive(old, cotangents[old])
+                        cotangents[old] = observer.before(old, observer.arrive(old, cotangents[old]))
                     if old in asked:
                         results[old] = cotangents[old]
                 cotangents[entry] = cotangent
@@ -260,13 +272,18 @@ def reverse(seeds: Iterable[tuple[Entry, Any]], *, record: bool = False, stops: 
                         product = times(cotangent, partial)
                 elif kind is int and partial:
                     product = cotangent if partial == 1 else cotangent * partial
+                elif kind is _ndarray and partial.dtype is _DOUBLE and not careful and partial.nbytes < LARGE:
+                    try:
+                        product = cotangent * partial
+                    except FloatingPointError:
+                        product = times(cotangent, partial)
                 else:
                     if kind is not Linear and callable(partial):
                         # Held twice, as a partial is that the rule's tuple holds: `pull` counts the references.
                         called = partial = call_lazy(partial)  # noqa: F841 -- the second reference
                     if not careful and primitive.masks and meets_nan(entry, position):
                         careful = True
-                    if kind is Linear and partial.add is not None and not record:
+                    if kind is Linear and partial.add is not None and in_place:
                         if parent is following:
                             total, arriving = arriving, None
                             arriving = added(total, partial, cotangent, parent.output)
@@ -278,7 +295,7 @@ def reverse(seeds: Iterable[tuple[Entry, Any]], *, record: bool = False, stops: 
                             del total  # as above
                             continue
                         product = added(None, partial, cotangent, parent.output)
-                    elif (kind is Linear and partial.reuse is not None and not record and position == len(parents) - 1
+                    elif (kind is Linear and partial.reuse is not None and in_place and position == len(parents) - 1
                             and getrefcount(cotangent) <= SOLE and is_writable(cotangent)):
                         partial.reuse(cotangent)
                         product = cotangent
@@ -312,7 +329,7 @@ def reverse(seeds: Iterable[tuple[Entry, Any]], *, record: bool = False, stops: 
                     if parent.__class__ is not Leaf:  # a leaf needs no turn: its cotangent is a result
                         heappush(waiting, (-parent.index, parent))
             if freed is not None:
-                if number:
+                if number and not special:
                     entry.inputs = entry.output = None  # marks a freed entry
                     entry.attrs = freed
                 else:
@@ -323,7 +340,8 @@ def reverse(seeds: Iterable[tuple[Entry, Any]], *, record: bool = False, stops: 
     return results
 
 
-def forward(order: Sequence[Entry], tangents: dict[Entry, Any], *, record: bool = False) -> dict[Entry, Any]:
+def forward(order: Sequence[Entry], tangents: dict[Entry, Any], *, record: bool = False,
+            wanted: Collection[Entry] | None = None) -> dict[Entry, Any]:
     """Carry tangents from inputs to every entry of `order` that depends on them.
 
     Parameters
@@ -334,6 +352,8 @@ def forward(order: Sequence[Entry], tangents: dict[Entry, Any], *, record: bool 
         The tangents of the inputs by entry; the others are added to it.
     record : bool
         Hand the rules tensors, so that the result can be differentiated again.
+    wanted : collection of Entry, optional
+        Tangents of other entries need not be kept; where they are large, other operations may use their memory.
 
     Returns
     -------
@@ -342,8 +362,11 @@ def forward(order: Sequence[Entry], tangents: dict[Entry, Any], *, record: bool 
     """
     overrides = current_overrides()
     observer = observe_forward(order)
+    last_uses: dict[Entry, int] | None = None
+    place = -1
     with np.errstate(divide="ignore", over="ignore", under="ignore", invalid="raise"):
         for entry in order:
+            place += 1
             primitive = entry.primitive
             rule = primitive.rule
             parents = entry.parents
@@ -353,7 +376,7 @@ def forward(order: Sequence[Entry], tangents: dict[Entry, Any], *, record: bool 
                 rule = overrides.get(primitive.name, rule)
             if entry.inputs is None:
                 raise was_freed(entry)
-            if guards and entry in guards:
+            if guards.data and entry in guards:
                 verify(entry)
             if observer is not None:
                 rule = observer.forward_rule(entry, rule)
@@ -371,23 +394,44 @@ def forward(order: Sequence[Entry], tangents: dict[Entry, Any], *, record: bool 
             if len(partials) != len(parents):
                 raise wrong_arity(primitive, partials, parents)
             total = None
-            for position, (parent, partial) in enumerate(zip(parents, partials, strict=True)):
+            position = -1
+            for parent in parents:  # not zip, which would hold on to the partials
+                position += 1
                 tangent = None if parent is None else tangents.get(parent)
                 if tangent is None:
                     continue
-                if callable(partial):
-                    partial = call_lazy(partial)
+                partial = partials[position]
+                if partial.__class__ is not Linear and callable(partial):
+                    called = partial = call_lazy(partial)  # held twice, as in `reverse`
                 product = push(tangent, partial)
                 if product is None:
                     if partial is None:
                         raise not_differentiable(primitive, entry, position)
                     continue
-                total = product if total is None else summed(total, product)
-            if total is not None:
-                tangents[entry] = spread(total, entry.output, primitive)
+                total = product if total is None else summed_in_place(total, product)
+            if total is None:
+                continue
+            tangents[entry] = spread(total, entry.output, primitive)
+            if wanted is not None and total.nbytes >= POOLED:
+                last_uses = _last_uses(order) if last_uses is None else last_uses
+                del partials, partial, product, tangent, total  # references are counted
+                called = None  # noqa: F841 -- as above
+                _let_tangents_go([parent for parent in parents if parent is not None and parent not in wanted
+                                  and last_uses[parent] == place], tangents)
     if observer is not None:
         observer.finish_forward(tangents)
     return tangents
+
+
+def _last_uses(order: Sequence[Entry]) -> dict[Entry, int]:
+    """The place in the order at which each entry is an input for the last time."""
+    return {parent: place for place, entry in enumerate(order) for parent in entry.parents if parent is not None}
+
+
+def _let_tangents_go(entries: Iterable[Entry], tangents: dict[Entry, Any]) -> None:
+    for entry in entries:
+        held = [tangents.pop(entry, None)]
+        recycle(held[0])
 
 
 def _forward_expanded(pairs: list[tuple[Entry, Entry]], tangents: dict[Entry, Any], record: bool) -> None:

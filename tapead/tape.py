@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import math
 import operator
 import os
 import sys
@@ -41,16 +42,19 @@ _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _ours: dict[str, bool] = {}
 
 
+def is_ours(code: CodeType) -> bool:
+    """Whether code belongs to this package."""
+    name = code.co_filename
+    found = _ours.get(name)
+    if found is None:
+        found = _ours[name] = name.startswith(_PACKAGE)
+    return found
+
+
 def user_frame() -> FrameType:
     """The innermost frame that does not belong to this package: the line a user wrote."""
     frame = sys._getframe(1)
-    while frame.f_back is not None:
-        name = frame.f_code.co_filename
-        ours = _ours.get(name)
-        if ours is None:
-            ours = _ours[name] = name.startswith(_PACKAGE)
-        if not ours:
-            break
+    while frame.f_back is not None and is_ours(frame.f_code):
         frame = frame.f_back
     return frame
 
@@ -61,7 +65,7 @@ def attribute(entry: Entry, start: int) -> None:
     seen = set(pending)
     for one in pending:
         if one.index > start:
-            if _ours.setdefault(one.code.co_filename, one.code.co_filename.startswith(_PACKAGE)):
+            if is_ours(one.code):
                 frame = user_frame()
                 one.code = frame.f_code
                 one.instruction = frame.f_lasti
@@ -182,21 +186,31 @@ class Leaf(Entry):
 class Dropped(np.lib.mixins.NDArrayOperatorsMixin):
     """What is left of a large array that no rule will look at: its shape and dtype."""
 
-    __slots__ = ("shape", "dtype", "ndim", "size", "nbytes")
+    __slots__ = ("shape", "dtype")
 
     def __init__(self, value: Any) -> None:
-        self.shape = value.shape
-        self.dtype = value.dtype
-        self.ndim = value.ndim
-        self.size = value.size
-        self.nbytes = value.nbytes
+        self.shape: tuple[int, ...] = value.shape
+        self.dtype: np.dtype[Any] = value.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements that there were."""
+        return self.size * self.dtype.itemsize
 
     def rows(self, place: slice) -> Dropped:
         """What indexing the first axis with `place` would leave."""
         cut = Dropped(self)
         cut.shape = (len(range(*place.indices(self.shape[0]))), *self.shape[1:])
-        cut.size = self.size // self.shape[0] * cut.shape[0]
-        cut.nbytes = cut.size * self.dtype.itemsize
         return cut
 
     def __array_ufunc__(self, *_: Any, **__: Any) -> NoReturn:
@@ -284,8 +298,9 @@ class Scope:
 
 
 def record(primitive: Primitive, inputs: tuple[Any, ...], parents: tuple[Entry | None, ...], output: Any,
-           attrs: dict[str, Any], scope: Scope, kind: type[_E] = Entry) -> _E:  # type: ignore[assignment]  # mypy #3737
-    """A new entry, attributed to the line of the user's that is being executed."""
+           attrs: dict[str, Any], scope: Scope, kind: type[_E] = Entry,  # type: ignore[assignment]  # mypy #3737
+           depth: int = 1) -> _E:
+    """A new entry, attributed to the line of the user's that is being executed: `depth` calls up, or further."""
     entry = kind()
     entry.primitive = primitive
     entry.inputs = inputs
@@ -294,14 +309,20 @@ def record(primitive: Primitive, inputs: tuple[Any, ...], parents: tuple[Entry |
     entry.attrs = attrs
     entry.index = next_index()
     entry.scope = scope
-    frame = user_frame()
+    frame = sys._getframe(depth)  # every frame that is looked at costs, so that few are
+    ours = _ours.get
+    while ours(frame.f_code.co_filename, True) and frame.f_back is not None and is_ours(frame.f_code):
+        frame = frame.f_back
     entry.code = frame.f_code
     entry.instruction = frame.f_lasti
-    for parent in parents:
-        if parent is not None and parent.scope is not scope:
-            scope.take_in(parent)
-    if output.nbytes >= LARGE or any([value.nbytes >= LARGE for value, parent in zip(inputs, parents, strict=True)
-                                      if parent is not None]):
+    large = output.nbytes >= LARGE
+    for parent, value in zip(parents, inputs):  # noqa: B905 -- they are one to one, and asking costs
+        if parent is not None:
+            if parent.scope is not scope:
+                scope.take_in(parent)
+            if value.nbytes >= LARGE:
+                large = True
+    if large:
         let_go(entry)
     return entry
 

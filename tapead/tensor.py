@@ -1,4 +1,4 @@
-"""Tensors: a value plus its place on the tape, with NumPy's operators, methods and both of NumPy's protocols."""
+"""Tensors: a value plus its place on the tape. What NumPy does with them is in `protocols` and `operators`."""
 
 from __future__ import annotations
 
@@ -12,17 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import ops as _ops  # registers the primitives that the operators below stand for
-from .guards import guards, protect
+from .decisions import Decision, noted
 from .hooks import Handle, add_hook, hooks_of, move_hooks, retaining
 from .readonly import ReadOnly
-from .registry import FUNCTIONS, PRIMITIVES, UFUNCS, Primitive
+from .refusals import why_no_number
+from .registry import PRIMITIVES, Primitive
 from .tape import (
-    Dropped,
     Entry,
     Leaf,
-    attribute,
-    next_index,
     record,
     recording_scope,
     start_scope,
@@ -31,15 +28,10 @@ from .tape import (
 if TYPE_CHECKING:
     from .hints import Operand
 
-__all__ = ["Tensor", "array", "tensor"]
+__all__ = ["Tensor", "tensor"]
 
-_getframe = sys._getframe
-_float64 = np.float64
 #: Where a derivative of the user's is recorded, the entries whose values it takes off the tape.
 leaving: ContextVar[set[Entry] | None] = ContextVar("tapead entries left", default=None)
-#: The ufuncs of one argument on a tensor, in one function call each; filled by `operators`.
-UNARY: dict[np.ufunc, Callable[..., Any]] = {}
-_SCALARS = (bool, int, float, complex, np.generic)
 _MISSING = Primitive("input", lambda x: x)
 
 
@@ -69,7 +61,7 @@ class Tensor:
     # Tells the operators of other array types that ours are to be asked.
     __array_priority__ = 1000.0
 
-    if TYPE_CHECKING:  # what `operators` attaches, and `inplace`
+    if TYPE_CHECKING:  # what `protocols`, `operators` and `inplace` attach
         __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _operator
         __pow__ = __rpow__ = __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = __matmul__ = __rmatmul__ = _operator
         __iadd__ = __isub__ = __imul__ = __itruediv__ = __ipow__ = __imod__ = __ifloordiv__ = __imatmul__ = _operator
@@ -81,7 +73,13 @@ class Tensor:
         def __le__(self, other: Any) -> Any: ...
         def __gt__(self, other: Any) -> Any: ...
         def __ge__(self, other: Any) -> Any: ...
+        def __getitem__(self, key: Any) -> Any: ...
         def __setitem__(self, key: Any, value: Any) -> None: ...
+        def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any: ...
+        def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any: ...
+        @staticmethod
+        def __tapead_primitive__(primitive: Primitive, inputs: tuple[Any, ...], attrs: dict[str, Any]) -> Any: ...
+
         def __getattr__(self, name: str) -> Any: ...
 
     # ------------------------------------------------------------------ what it is
@@ -184,6 +182,30 @@ class Tensor:
     def nbytes(self) -> int:
         """Bytes of all elements."""
         return self._value.nbytes  # type: ignore[no-any-return]  # as for shape
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Bytes from one element to the next along each axis."""
+        return self._value.strides  # type: ignore[no-any-return]  # as for shape
+
+    @property
+    def flags(self) -> Any:
+        """How the elements lie in memory."""
+        return self._value.flags
+
+    @property
+    def device(self) -> str:
+        """Where the elements are: always "cpu"."""
+        return "cpu"
+
+    @property
+    def flat(self) -> Tensor:
+        """The elements in a row: to read, and where they lie so in memory to write into as well."""
+        row: Tensor = PRIMITIVES["reshape"](self, shape=-1)
+        if row.ndim and not np.may_share_memory(row._value, self._value):  # writing into a copy would be lost
+            row._value = row._value.view()
+            row._value.flags.writeable = False
+        return row
 
     @property
     def T(self) -> Tensor:  # noqa: N802 -- NumPy's name
@@ -369,52 +391,8 @@ class Tensor:
         """
         if isinstance(self._entry, Leaf) and recording_scope() is not None:
             raise RuntimeError("x.zero_() on a leaf that requires a gradient; use x.detach() or tapead.no_grad()")
-        if not self.is_leaf:  # zeros depend on nothing
-            self._entry = None
-        self.data = np.zeros_like(self._value)
+        self[...] = 0
         return self
-
-    # ------------------------------------------------------------------ NumPy's protocols
-
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if method == "__call__" and not kwargs:
-            fast = UNARY.get(ufunc)
-            if fast is not None:
-                return fast(self, 2)
-            primitive = UFUNCS.get(ufunc)
-            if primitive is not None:
-                return apply(primitive, inputs, NO_ATTRS)
-        return _ops.call_ufunc(ufunc, method, inputs, kwargs)
-
-    def __array_function__(self, function: Callable[..., Any], types: Any, args: tuple[Any, ...],
-                           kwargs: dict[str, Any]) -> Any:
-        handler = FUNCTIONS.get(function)
-        if handler is None:
-            name = f"{function.__module__}.{function.__name__}"
-            raise NotImplementedError(f"{name} has no derivative here; use x.detach() to leave the tape on purpose, or "
-                                      "make it a primitive with @tapead.primitive")
-        out = kwargs.get("out")
-        if isinstance(out, Tensor):
-            out[...] = function(*args, **{**kwargs, "out": None})
-            return out
-        start = next_index()
-        result = handler(*args, **kwargs)
-        if result.__class__ is Tensor and result._entry is not None:
-            attribute(result._entry, start)
-        return result
-
-    @staticmethod
-    def __tapead_primitive__(primitive: Primitive, inputs: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
-        return apply(primitive, inputs, attrs)
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        if self._entry is not None:
-            raise TypeError("a tensor that requires a gradient cannot become a NumPy array, which would drop its "
-                            "graph; build arrays of tensors with tapead.array([...]), or use x.detach() to leave "
-                            "the tape")
-        if copy is False:
-            return np.array(self.data.view(np.ndarray), dtype=dtype, copy=False)
-        return np.array(self._value, dtype=dtype)
 
     # ------------------------------------------------------------------ Python's protocols
 
@@ -437,18 +415,14 @@ class Tensor:
             raise TypeError("iteration over a 0-d tensor")
         return (self[position] for position in range(self.shape[0]))
 
-    def __getitem__(self, key: Any) -> Any:
-        result = _ops.getitem(self, key)
-        if result.__class__ is Tensor and result._entry is not None and result._value.__class__ is not np.ndarray:
-            # For one element the shape will do. Holding on to the array would make every later write copy it.
-            result._entry.inputs = (Dropped(self._value),)
-        return result
-
     def __contains__(self, value: Any) -> bool:
         return bool(np.any(self._value == (value.data if isinstance(value, Tensor) else value)))
 
     def __bool__(self) -> bool:
-        return bool(self._value)
+        result = bool(self._value)
+        if self._entry is not None and (decisions := noted.get()) is not None:
+            decisions.append(Decision(PRIMITIVES["not_equal"], (self, 0.0), result))
+        return result
 
     def __float__(self) -> float:
         return float(self._number("float"))
@@ -464,9 +438,16 @@ class Tensor:
 
     def _number(self, function: str) -> Any:
         if self._entry is not None:
-            raise TypeError(f"{function}(x) on a tensor that requires a gradient would drop its graph (math.sin(x) "
-                            "does the same: use np.sin(x)); use x.item() to leave the tape on purpose")
+            raise TypeError(why_no_number(function, sys._getframe(2)))
         return self._value
+
+    def _repr_latex_(self) -> str | None:
+        """What a notebook shows: the formula that this tensor was computed by."""
+        return _displayed("latex_of", self)
+
+    def _repr_html_(self) -> str | None:
+        """What a notebook shows: the formula and the tape."""
+        return _displayed("html_of", self)
 
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if self.ndim == 0 and spec else str(self)
@@ -484,6 +465,19 @@ class Tensor:
         return f"tensor({text})"
 
 
+def _displayed(name: str, shown: Tensor) -> str | None:
+    """What the SymPy module shows of a tensor; None, and so the plain text, whatever stops it."""
+    if shown._entry is None:
+        return None
+    try:
+        from .symbolic import display  # SymPy is for those who look
+
+        text: str | None = getattr(display, name)(shown)
+    except Exception:  # looking at a tensor never fails
+        return None
+    return text
+
+
 def _restored(value: Any, requires_grad: bool, gradient: Tensor | None) -> Tensor:
     """What a pickled tensor becomes."""
     result = tensor(value, None, requires_grad)
@@ -496,7 +490,7 @@ _DEFAULT_DTYPES = frozenset(map(np.dtype, [float, int, bool, complex]))
 NO_ATTRS: dict[str, Any] = {}
 
 
-# ---------------------------------------------------------------------- recording
+# ---------------------------------------------------------------------- making tensors
 
 
 def _wrap(value: Any, entry: Entry | None) -> Tensor:
@@ -516,90 +510,8 @@ def _leaf(value: Any) -> Leaf:
     return record(_MISSING, (), (), value, NO_ATTRS, scope if scope.enabled else scope.twin, Leaf)
 
 
-def watch(value: Any) -> Tensor:
-    """A tracked tensor that stands for `value` in a sweep of its own.
-
-    A plain value becomes a leaf. A tracked tensor is linked to its history by the identity, so that sweeps further out
-    go through it: that is all that nesting needs.
-    """
-    if isinstance(value, Tensor):
-        if value._entry is not None:
-            return apply(PRIMITIVES["positive"], (value,), NO_ATTRS)  # type: ignore[no-any-return]  # it is tracked
-        value = value._value
-    return _wrap(value, _leaf(value))
-
-
-def operand(value: Any, primitive: Primitive) -> Any:
-    """What a primitive computes with, for one of its arguments: an array or a number.
-
-    Raises
-    ------
-    TypeError
-        If `value` is no number, no array and no nested list of numbers.
-    """
-    if isinstance(value, Tensor):
-        return value._value
-    if isinstance(value, np.ndarray) and value.dtype.kind in "fciub":
-        return value
-    if isinstance(value, _SCALARS):
-        return np.bool_(value) if value.__class__ is bool else value
-    if _contains_tensor(value):
-        raise TypeError(f"{primitive.name}: a list with tensors in it is not an array; use tapead.array([...])")
-    array = np.asarray(value)
-    if array.dtype.kind not in "fciub":
-        raise TypeError(f"{primitive.name}: expected numbers or an array of numbers, got {type(value).__name__} of "
-                        f"dtype {array.dtype}")
-    return array
-
-
 def _contains_tensor(value: Any) -> bool:
     return isinstance(value, Tensor) or (isinstance(value, (list, tuple)) and any(map(_contains_tensor, value)))
-
-
-def apply(primitive: Primitive, inputs: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
-    """Evaluate a primitive on tensors, arrays and numbers, and record it if an input is tracked."""
-    values = tuple([operand(value, primitive) for value in inputs])
-    output = primitive.kernel(*values, **attrs)
-    if not isinstance(output, (np.ndarray, np.generic)):
-        output = np.asarray(output)[()]
-    parents = tuple([value._entry if isinstance(value, Tensor) else None for value in inputs])
-    scope = None
-    if not primitive.differentiable or parents.count(None) == len(parents) or output.dtype.kind not in "fc":
-        result = _untracked(output)
-    else:
-        scope = recording_scope()
-        result = _wrap(output, None)
-    if scope is not None:
-        if primitive.rule is None:
-            raise NotImplementedError(f"primitive {primitive.name!r} has no derivative rule; register one with "
-                                      f"@tapead.RegisterGradient({primitive.name!r})")
-        marks = None
-        if scope.lasting and primitive.reads != "nothing" and primitive.reads != "output":
-            values, marks = protect(values, inputs)
-        result._entry = record(primitive, values, parents, output, attrs, scope)
-        if marks is not None:
-            guards[result._entry] = marks
-    if output.__class__ is np.ndarray and output.base is not None and result.__class__ is Tensor:
-        _link_view(result, inputs, primitive, attrs)
-    return result
-
-
-def _link_view(result: Tensor, inputs: tuple[Any, ...], primitive: Primitive, attrs: dict[str, Any]) -> None:
-    """Remember of which input a result is a view, so that writing into one is seen in the other."""
-    owner = result._value.base
-    for source in inputs:
-        if isinstance(source, Tensor) and (source._value is owner or getattr(source._value, "base", None) is owner):
-            result._links = (source, primitive, attrs)
-            root = source
-            while root._view is not None:
-                root = root._view[0]
-            dependents = root._views
-            if dependents is None:
-                dependents = root._links = []
-            elif len(dependents) % 64 == 63:
-                dependents[:] = [reference for reference in dependents if reference() is not None]
-            dependents.append(weakref.ref(result))
-            return
 
 
 def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
@@ -638,44 +550,3 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
         raise TypeError(f"tapead.tensor: expected numbers, got {type(data).__name__} of dtype {value.dtype}")
     result = _wrap(value[()], None)
     return result.requires_grad_() if requires_grad else result
-
-
-def array(values: Any, dtype: Any = None) -> Any:
-    """Build one tensor from nested lists of tensors, arrays and numbers: ``np.array`` for tensors.
-
-    Parameters
-    ----------
-    values : nested lists or tuples
-        Of tensors, arrays and numbers; all at one level of the same shape.
-    dtype : dtype, optional
-        Of the result.
-
-    Returns
-    -------
-    Tensor
-        Tracked if an element is.
-
-    Raises
-    ------
-    ValueError
-        If the elements at one level differ in shape.
-
-    Examples
-    --------
-    >>> import tapead as ta
-    >>> x = ta.tensor(2.0, requires_grad=True)
-    >>> ta.array([[x, 0.0], [1.0, x * x]])
-    tensor([[2., 0.],
-            [1., 4.]], grad_fn=<StackBackward>)
-    """
-    if not _contains_tensor(values):
-        return tensor(values, dtype=dtype)
-    if isinstance(values, Tensor):
-        result: Any = values
-    else:
-        rows = [array(value) if _contains_tensor(value) else np.asarray(value) for value in values]
-        shapes = {row.shape for row in rows}
-        if len(shapes) > 1:
-            raise ValueError(f"tapead.array: elements of different shapes, {sorted(shapes)}")
-        result = np.stack(rows)
-    return result if dtype is None else result.astype(dtype)

@@ -8,18 +8,22 @@ result still depends on anything tracked outside, the sweep itself is recorded.
 from __future__ import annotations
 
 import functools
+import sys
 import types
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
+from .batch import Batch
 from .containers import Rebuild, flatten, flatten_like, map_structure
+from .hooks import hooked
+from .protocols import watch
 from .sweeps import cone, downstream, forward, reverse
-from .tape import Entry, Scope, reset_current_scope, set_current_scope, start_scope
-from .tensor import Tensor, _wrap, watch
+from .tape import Entry, Scope, looking_for_anomalies, reset_current_scope, set_current_scope, start_scope
+from .tensor import Tensor, _wrap
 
-__all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "linearize", "value_and_grad", "vjp"]
+__all__ = ["grad", "jvp", "linearize", "value_and_grad", "vjp"]
 
 Function = Callable[..., Any]
 Positions = int | Sequence[int]
@@ -51,8 +55,9 @@ class Recording:
         values, rebuild = flatten(tuple([args[position] for position in positions]))
         values = [_differentiable(value, name, function) for value in values]
         self.rebuild_inputs: Rebuild = rebuild
-        self.from_tensor = [isinstance(value, Tensor) for value in values]
-        tracked = True in self.from_tensor and any(getattr(value, "requires_grad", False) for value in values)
+        self.from_tensor = [value.__class__ is Tensor for value in values]
+        tracked = True in self.from_tensor and any([value.__class__ is Tensor and value._entry is not None
+                                                    for value in values])
         scope = Scope(around.tape, around, lasting=lasting or tracked)
         token = set_current_scope(scope)
         try:
@@ -75,9 +80,12 @@ class Recording:
             result, self.auxiliary = result
         self._order: list[Entry] | None = None
         self.outputs, self.rebuild_outputs = flatten(result)
+        others = flatten(self.auxiliary)[0] if has_aux else ()
         for output in self.outputs:
-            _check_output(output, name, function)
-        for entry in map(_entry, [*self.outputs, *flatten(self.auxiliary)[0]]):
+            if output.__class__ is not Tensor:
+                _check_output(output, name, function)
+        for output in (*self.outputs, *others):
+            entry = _entry(output)
             if entry is not None and entry.scope is not scope:  # handed on from outside without any operation
                 scope.take_in(entry)
         self.foreign = scope.foreign
@@ -87,14 +95,19 @@ class Recording:
         """Results as the caller gets them: plain, unless tensors came in or something outside is differentiated too."""
         if self.nested:
             return list(results)
-        as_tensor = any(self.from_tensor)
-        held = {id(_plain(stand_in)) for stand_in in self.inputs}
+        as_tensor = True in self.from_tensor
+        held = {id(stand_in._value) for stand_in in self.inputs}
         return [_own(value._value, value, held, as_tensor) if isinstance(value, Tensor) else value for value in results]
 
     @property
     def stops(self) -> set[Entry]:
         """The entries of the inputs."""
         return {stand_in._entry for stand_in in self.inputs}  # type: ignore[misc]  # a stand-in is tracked
+
+    @property
+    def ends(self) -> set[Entry]:
+        """The entries of the outputs."""
+        return {output._entry for output in self.outputs if output.__class__ is Tensor and output._entry is not None}
 
     @property
     def order(self) -> list[Entry]:
@@ -116,7 +129,7 @@ class Recording:
     def pull(self, cotangents: Sequence[Any], *, keep: bool) -> list[Any]:
         """The cotangents of the inputs, flattened, from those of the outputs; zeros for an unused input."""
         seeds = [(output._entry, cotangent) for output, cotangent in zip(self.outputs, cotangents, strict=True)
-                 if _entry(output) is not None]
+                 if output.__class__ is Tensor and output._entry is not None]
         # A tracked cotangent records what is done to it; that alone does not make the rules differentiate the inputs.
         if self.foreign:
             # What lies outside is another transform's to sweep, and not ours to free.
@@ -134,10 +147,56 @@ class Recording:
         """The tangents of the outputs, flattened, from those of the inputs; zeros for a constant output."""
         entries: list[Any] = [stand_in._entry for stand_in in self.inputs]
         known: dict[Entry, Any] = dict(zip(entries, tangents, strict=True))
-        forward(self.order, known, record=self.nested)
+        forward(self.order, known, record=self.nested, wanted=self.ends)
         held = set(map(id, tangents))
         keep = any(self.from_tensor)
         return [_own(known.get(_entry(output)), output, held, keep) for output in self.outputs]  # type: ignore[arg-type]  # None is never a key
+
+
+    @property
+    def at_once(self) -> int:
+        """How many sweeps are best made at once; 1 where they have to be made one by one."""
+        if self.nested or hooked or looking_for_anomalies.get() or not all(
+                stand_in.dtype.kind == "f" for stand_in in self.inputs):
+            return 1
+        largest: int = max([1, *[entry.output.size for entry in self.order]])
+        return max(1, _AT_ONCE // largest)
+
+    def pull_many(self, cotangents: Sequence[Any]) -> list[Any]:
+        """`pull` of many cotangents: all arrays have one more axis in front."""
+        seeds = [(output._entry, Batch(cotangent)) for output, cotangent in zip(self.outputs, cotangents, strict=True)
+                 if _entry(output) is not None]
+        if self.foreign:
+            found = reverse(seeds, stops=self.stops, only=downstream(self.order, self.stops), batched=True)
+        else:
+            found = reverse(seeds, batched=True)
+        count = len(cotangents[0])
+        return [_rows(found.get(stand_in._entry), stand_in, count, from_tensor)  # type: ignore[arg-type]  # as above
+                for stand_in, from_tensor in zip(self.inputs, self.from_tensor, strict=True)]
+
+    def push_many(self, tangents: Sequence[Any]) -> list[Any]:
+        """`push` of many tangents: all arrays have one more axis in front."""
+        entries: list[Any] = [stand_in._entry for stand_in in self.inputs]
+        known: dict[Entry, Any] = dict(zip(entries, map(Batch, tangents), strict=True))
+        forward(self.order, known, wanted=self.ends)
+        count = len(tangents[0])
+        as_tensor = True in self.from_tensor
+        return [_rows(known.get(_entry(output)), output, count, as_tensor)  # type: ignore[arg-type]  # as above
+                for output in self.outputs]
+
+
+#: So many elements of the largest array go into one batch: more would leave the cache.
+_AT_ONCE = 1 << 15
+
+
+def _rows(batch: Any, like: Any, count: int, as_tensor: bool) -> Any:
+    """The values of a batch, zeros where there is none."""
+    if batch is None:
+        dtype = np.asarray(_plain(like)).dtype
+        values = np.zeros((count, *np.shape(_plain(like))), dtype if dtype.kind in "fc" else float)
+    else:
+        values = batch.values
+    return _wrap(values, None) if as_tensor else values
 
 
 class _Transformed:
@@ -155,16 +214,25 @@ class _Transformed:
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else types.MethodType(self, instance)
 
+    def __reduce__(self) -> Any:
+        found: Any = sys.modules.get(self.__module__)
+        name: str = getattr(self, "__qualname__", "")
+        for part in name.split("."):
+            found = getattr(found, part, None)
+        if found is self:  # used as a decorator, it has taken the name of its function
+            return name
+        return _Transformed, (self._derive, self._function, *self._options)
+
     def __repr__(self) -> str:
         return f"<{self._derive.__name__.strip('_').replace('_', ' ')} {_called(self._function)}>"
 
 
 def _entry(value: Any) -> Entry | None:
-    return value._entry if isinstance(value, Tensor) else None
+    return value._entry if value.__class__ is Tensor else None
 
 
 def _plain(value: Any) -> Any:
-    return value._value if isinstance(value, Tensor) else value
+    return value._value if value.__class__ is Tensor else value
 
 
 def _called(function: Function) -> str:
@@ -174,6 +242,8 @@ def _called(function: Function) -> str:
 def _differentiable(value: Any, name: str, function: Function) -> Any:
     """An argument as something to differentiate in: a floating-point array or number, or a tensor of such."""
     kind = value.__class__
+    if kind is np.float64:
+        return value
     if kind is float or kind is int:
         return np.float64(value)
     if kind is complex:
@@ -464,168 +534,3 @@ def _matching(container: Any, rebuild: Rebuild, expected: Sequence[Any], name: s
             value = value.astype(dtype)
         results.append(value if isinstance(value, Tensor) else value[()])
     return results
-
-
-def jacobian(f: Function, argnums: Positions = 0, mode: str = "auto") -> Function:
-    """A function that returns the full Jacobian of `f`.
-
-    Parameters
-    ----------
-    f : callable
-        Returns arrays or nested containers of them.
-    argnums : int or sequence of int
-        Which positional arguments to differentiate in.
-    mode : {"auto", "fwd", "rev"}
-        One forward sweep per input element, one reverse sweep per output element, or whichever are fewer.
-
-    Returns
-    -------
-    callable
-        An array of shape ``output.shape + input.shape``; for containers, the structure of the output with the structure
-        of the input in the place of each leaf.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import tapead as ta
-    >>> ta.jacobian(lambda x: x[0] * x)(np.array([2.0, 3.0]))
-    array([[4., 0.],
-           [3., 2.]])
-    """
-    if mode not in ("auto", "fwd", "rev"):
-        raise ValueError(f"jacobian: mode must be 'auto', 'fwd' or 'rev', not {mode!r}")
-    return _Transformed(_jacobian_of, f, argnums, mode)
-
-
-def _jacobian_of(f: Function, args: tuple[Any, ...], kwargs: dict[str, Any], argnums: Positions, mode: str) -> Any:
-    recording = Recording("jacobian", f, args, kwargs, _positions(argnums, args, "jacobian", f))
-    columns = sum(stand_in.size for stand_in in recording.inputs)
-    rows = sum(np.size(_plain(output)) for output in recording.outputs)
-    forwards = mode == "fwd" or (mode == "auto" and columns <= rows)
-    blocks = (_by_columns if forwards else _by_rows)(recording, _called(f))
-    one = _is_one(argnums)
-    return recording.rebuild_outputs(
-        [recording.rebuild_inputs(row)[0] if one else recording.rebuild_inputs(row) for row in blocks])
-
-
-def _swept(sweep: Callable[[list[Any]], list[Any]], values: Sequence[Any], f: str) -> list[list[Any]]:
-    """What `sweep` makes of every unit vector of the space of `values`; where that is complex, of 1 and i together."""
-    results = []
-    for unit in _basis(values):
-        found = sweep(unit)
-        if any(part.dtype.kind == "c" and np.any(part) for part in unit):
-            turned = sweep([part * 1j if part.dtype.kind == "c" else part for part in unit])
-            found = [_joined(*pair, f) for pair in zip(found, turned, strict=True)]
-        results.append(found)
-    return results
-
-
-def _joined(along_1: Any, along_i: Any, f: str) -> Any:
-    if along_1.dtype.kind != "c":
-        return along_1 + 1j * along_i
-    rest = np.abs(_plain(along_i) - 1j * _plain(along_1))
-    if np.any(rest > 1e-3 * np.abs(_plain(along_1))):
-        raise TypeError(f"jacobian: {f} is not holomorphic, so that no complex matrix is its derivative; use jvp or "
-                        "vjp, or differentiate in the real and imaginary parts")
-    return along_1
-
-
-def _basis(values: Sequence[Any]) -> Iterable[list[Any]]:
-    """Every unit vector of the space of `values`, as a list of arrays of their shapes and dtypes."""
-    zeros = [np.zeros(np.shape(value), value.dtype if value.dtype.kind in "fc" else float) for value in values]
-    for position, zero in enumerate(zeros):
-        for place in np.ndindex(zero.shape):
-            unit = zero.copy()
-            unit[place] = 1
-            yield [*(other[()] for other in zeros[:position]), unit[()], *(other[()] for other in zeros[position + 1:])]
-
-
-def _by_columns(recording: Recording, f: str) -> list[list[Any]]:
-    pushed = _swept(recording.push, [_plain(stand_in) for stand_in in recording.inputs], f)
-    blocks = []
-    for position, output in enumerate(recording.outputs):
-        row, start = [], 0
-        for stand_in in recording.inputs:
-            columns = [tangents[position] for tangents in pushed[start:start + stand_in.size]]
-            start += stand_in.size
-            row.append(_stacked(columns, np.shape(_plain(output)), stand_in, last=True))
-        blocks.append(row)
-    return blocks
-
-
-def _by_rows(recording: Recording, f: str) -> list[list[Any]]:
-    outputs = [np.asarray(_plain(output)) for output in recording.outputs]
-    pulled = _swept(functools.partial(recording.pull, keep=True), outputs, f)
-    blocks, start = [], 0
-    for output in outputs:
-        rows = pulled[start:start + output.size]
-        start += output.size
-        for position, stand_in in enumerate(recording.inputs):
-            if output.dtype.kind == stand_in.dtype.kind == "c":  # the adjoint of a number is its conjugate
-                for row in rows:
-                    row[position] = np.conj(row[position])
-        blocks.append([_stacked([row[position] for row in rows], output.shape, stand_in, last=False)
-                       for position, stand_in in enumerate(recording.inputs)])
-    return blocks
-
-
-def _stacked(parts: Sequence[Any], output_shape: tuple[int, ...], stand_in: Tensor, last: bool) -> Any:
-    """Columns (`last`) or rows of a Jacobian put together to shape ``output_shape + input shape``."""
-    shape = output_shape + stand_in.shape
-    if not parts:
-        return np.zeros(shape, stand_in.dtype)
-    stacked = np.stack(parts, axis=-1 if last else 0)
-    return np.reshape(stacked, shape)[()] if shape == () else np.reshape(stacked, shape)
-
-
-def hessian(f: Function, argnums: Positions = 0) -> Function:
-    """A function that returns the Hessian of `f` (forward over reverse).
-
-    Parameters
-    ----------
-    f : callable
-        Returns one real number.
-    argnums : int or sequence of int
-        Which positional arguments to differentiate in.
-
-    Returns
-    -------
-    callable
-        An array of shape ``x.shape + x.shape``; nested structures as for :func:`jacobian` of the gradient.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import tapead as ta
-    >>> ta.hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 3.0]))
-    array([[6., 2.],
-           [2., 0.]])
-    """
-    return jacobian(grad(f, argnums), argnums, mode="fwd")
-
-
-def hvp(f: Function, primals: Any, vectors: Any) -> Any:
-    """The product of the Hessian of `f` with vectors (forward over reverse): about the cost of two gradients.
-
-    Parameters
-    ----------
-    f : callable
-        Takes ``*primals``; returns one real number.
-    primals, vectors : tuple or list, or one array
-        The point and the direction: the same structure and shapes.
-
-    Returns
-    -------
-    tuple, or one array
-        As `primals` was given.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import tapead as ta
-    >>> ta.hvp(lambda x: np.sum(x**3), (np.array([1.0, 2.0]),), (np.array([1.0, 1.0]),))
-    (array([ 6., 12.]),)
-    """
-    point = _as_tuple(primals)
-    _, products = jvp(grad(f, tuple(range(len(point)))), point, _as_tuple(vectors))
-    return products if isinstance(primals, (tuple, list)) else products[0]

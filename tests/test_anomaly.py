@@ -137,3 +137,21 @@ def test_it_is_a_decorator_and_watches_its_own_thread_alone():
         thread.start()
         thread.join()
     assert found == [np.inf]
+
+
+def test_a_value_that_was_written_is_followed_to_where_it_was_made():
+    def f(x):
+        y = x * 1.0
+        part = y[1:]
+        part[0] = np.log(y[0] * 0.0)
+        return np.sum(y * 2.0)
+
+    with np.errstate(all="ignore"), pytest.raises(ta.AnomalyError, match=r"log made -inf from finite numbers, x = 0"), \
+            ta.detect_anomaly():
+        ta.grad(f)(np.array([1.0, 2.0, 3.0]))
+
+
+def test_a_function_of_numpys_that_no_line_calls_is_blamed_on_the_sweep():
+    for transform in (lambda: ta.jvp(np.sqrt, (0.0,), (1.0,)), lambda: ta.grad(np.sqrt)(0.0)):
+        with pytest.raises(ta.AnomalyError, match=r"test_anomaly.py:\d+"), ta.detect_anomaly():
+            transform()

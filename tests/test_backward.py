@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -402,3 +403,29 @@ def test_a_training_loop_ends_where_it_should_and_leaves_nothing():
             parameter.grad.zero_()
     np.testing.assert_allclose(weights.data, [1.0, -2.0, 0.5], atol=1e-6)
     np.testing.assert_allclose(offset.item(), 0.25, atol=1e-6)
+
+
+def test_a_deep_network_keeps_no_more_than_pytorch():
+    """Of each layer the values that its two rules read, and the gradients of its weights."""
+    depth, batch, width = 40, 64, 128
+    generator = np.random.default_rng(0)
+    layers = [ta.tensor(0.1 * generator.normal(size=(width, width)), requires_grad=True) for _ in range(depth)]
+    inputs = generator.normal(size=(batch, width))
+
+    def loss(activation, depth):
+        hidden = inputs
+        for weights in layers[:depth]:
+            hidden = hidden + activation(hidden @ weights)
+        return np.mean(hidden**2)
+
+    for activation in (np.tanh, lambda x: np.maximum(x, 0.0)):
+        loss(activation, 2).backward()
+        for weights in layers:
+            weights.grad = None
+        tracemalloc.start()
+        try:
+            loss(activation, depth).backward()
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert peak < 1.1 * 8 * depth * (2 * batch * width + width * width)

@@ -11,7 +11,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[1]))  # the suite is run from the checkout and is not installed
 
-from benchmarks import report
+from benchmarks import growth, report
 from benchmarks.__main__ import main
 from benchmarks.contenders import HAND, TAPEAD, TAPEAD_OWN
 from benchmarks.harness import Workload, measured, relative_error, verified
@@ -80,3 +80,23 @@ def test_an_unknown_name_lists_the_known_ones(capsys):
 def test_durations_have_three_digits():
     assert [report.duration(seconds) for seconds in (1.5e-8, 1.234e-4, 0.0205, 12.345)] == [
         "15.0 ns", "123 µs", "20.5 ms", "12.3 s"]
+
+
+def test_curves_of_growth(monkeypatch, tmp_path, capsys):
+    def few(quick):
+        yield growth.per_operation([60])
+        yield growth.with_graphs_alive([1])
+        yield growth.gradient_in_functions("rosenbrock", growth.rosenbrock.rosenbrock,
+                                           lambda n: growth.rosenbrock.point(n, 1),
+                                           growth.rosenbrock.gradient_by_hand, 0, [10])
+
+    monkeypatch.setattr(growth, "curves", few)
+    monkeypatch.setattr(growth, "is_installed", lambda name: name == TAPEAD)
+    monkeypatch.setattr(growth, "fastest", lambda *runs, **how: [run() and 0.5 for run in runs])
+    written = tmp_path / "growth.json"
+    assert growth.main(["--json", str(written), "--markdown", str(tmp_path / "growth.md")]) == 0
+    curves = json.loads(written.read_text())["curves"]
+    assert [list(curve["points"]) for curve in curves] == [[TAPEAD], [TAPEAD], [HAND, TAPEAD]]
+    assert curves[2]["points"][TAPEAD] == [[10, 1.0]]
+    assert "| gradient ÷ function, rosenbrock (×), by elements | 10 |" in (tmp_path / "growth.md").read_text()
+    assert "tapead" in capsys.readouterr().out

@@ -135,6 +135,24 @@ def test_at_raises_with_the_way_round():
     np.testing.assert_array_equal(target, 0)
 
 
+@pytest.mark.parametrize("ufunc", [np.add, np.multiply, np.maximum, np.divide, np.power, np.logaddexp, np.sin],
+                         ids=lambda ufunc: ufunc.__name__)
+def test_at_changes_again_what_is_named_again(ufunc):
+    def changed(x):
+        y = 2.0 + np.sin(x[0])
+        ufunc.at(y, [0, 2, 0, 0], *([0.5 + x[1, [0, 1, 2, 0]] ** 2] if ufunc.nin == 2 else []))
+        ufunc.at(y, (slice(1, None),), *([x[0, 2]] if ufunc.nin == 2 else []))
+        return y
+
+    check(changed, X / 4)
+
+
+def test_at_into_a_plain_array_with_values_that_are_not_tracked():
+    target = np.ones(3)
+    np.add.at(target, [0, 0], ta.tensor(1.5))
+    np.testing.assert_array_equal(target, [4.0, 1.0, 1.0])
+
+
 def test_axes_of_generalised_ufuncs():
     a, b = np.arange(24.0).reshape(2, 3, 4) / 7, np.cos(np.arange(24.0)).reshape(4, 3, 2)
     check(lambda x: np.matmul(x, b, axes=[(0, 1), (1, 2), (0, 2)]), a)
@@ -180,8 +198,9 @@ def test_reduce_from_an_initial_value_that_is_tracked():
 def test_reduce_where():
     mask = X > 0
     check(lambda x: np.add.reduce(x, where=mask), X)
-    with pytest.raises(NotImplementedError, match=r"logaddexp\.reduce\(\.\.\., where=mask\)"):
-        np.logaddexp.reduce(ta.tensor(X, requires_grad=True), where=mask)
+    check(lambda x: np.logaddexp.reduce(x, axis=1, where=mask), X)
+    with pytest.raises(ValueError, match=r"fmax\.reduce\(\.\.\., where=mask\)"):
+        np.fmax.reduce(ta.tensor(X, requires_grad=True), where=mask)
 
 
 def test_reduce_of_nothing_and_in_another_dtype():

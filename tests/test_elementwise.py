@@ -416,3 +416,8 @@ def test_functions_that_are_not_holomorphic(function):
 def test_the_gradient_of_a_modulus_is_the_direction_of_steepest_ascent():
     np.testing.assert_allclose(ta.grad(lambda z: np.abs(z) ** 2)(3 + 4j), 6 + 8j, rtol=1e-15)
     assert ta.grad(np.abs)(0j) == 0
+
+
+def test_the_square_root_at_zero_of_either_sign():
+    for zero in (0.0, -0.0):
+        assert ta.grad(np.sqrt)(zero) == ta.jvp(np.sqrt, (zero,), (1.0,))[1] == np.inf

@@ -126,3 +126,38 @@ def test_what_is_not_supported_raises():
             getattr(np.fft, name)(x, 0)
     with pytest.raises(ValueError, match="different length"):
         np.fft.fftn(x, s=(2, 2), axes=(0,))
+
+
+@pytest.mark.parametrize("name", ONE_AXIS + SEVERAL)
+def test_any_combination_of_arguments(name):
+    generator = np.random.default_rng(len(name) + 17 * (ONE_AXIS + SEVERAL).index(name))
+    transform = getattr(np.fft, name)
+    for _ in range(6):
+        ndim = int(generator.integers(2, 4))
+        x = numbers(tuple(generator.integers(2, 5, ndim)), name not in TAKE_REAL and generator.random() < 0.5)
+        options = {"norm": generator.choice(NORMS)}
+        if name in ONE_AXIS:
+            options |= {"n": int(generator.integers(1, 8)), "axis": int(generator.integers(-ndim, ndim))}
+        else:
+            count = int(generator.integers(1, 4))
+            options["axes"] = tuple(map(int, generator.integers(-ndim, ndim, count)))  # repeated ones too
+            if generator.random() < 0.6:
+                options["s"] = tuple(map(int, generator.choice([-1, 1, 2, 3, 5], count)))
+        check(lambda x, options=options: transform(x, **options), x, second=False)
+        small = x.astype(np.complex64 if x.dtype.kind == "c" else np.float32)
+        out, tangent = ta.jvp(lambda x, options=options: transform(x, **options), (small,), (small,))
+        assert tangent.dtype == out.dtype == transform(small, **options).dtype
+
+
+@pytest.mark.parametrize("name", ONE_AXIS + SEVERAL)
+def test_out_may_be_a_tensor(name):
+    transform, point = getattr(np.fft, name), numbers((3, 4))
+
+    def filled(x):
+        target = ta.tensor(np.zeros_like(transform(point)))
+        assert transform(x, out=target) is target
+        return target
+
+    expected = ta.jvp(transform, (point,), (point,))
+    for found, part in zip(ta.jvp(filled, (point,), (point,)), expected, strict=True):
+        np.testing.assert_array_equal(found, part)

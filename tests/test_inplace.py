@@ -135,9 +135,45 @@ def swap(x):
     return y * x
 
 
-PROGRAMS = [fill_by_element, recurrence, slices, broadcast_value, mask, repeated_indices_last_wins, operators,
-            through_a_view, view_sees_the_whole, views_of_views, diagonal_and_ravel, add_at, out_argument,
-            named_functions, fill_and_sort, swap]
+def a_view_that_was_read_is_written_through(x):
+    y = x * 1.0
+    v = y.reshape(2, 2).T
+    y *= 3.0
+    v *= x[0]  # the product remembers what the view held
+    v *= v
+    return y
+
+
+def through_another_order_in_memory(x):
+    y = np.copy(np.outer(x, x), order="F")
+    flat = np.ravel(y, order="K")
+    flat[1:6] *= x[2]
+    y[1] *= flat[1]
+    return y
+
+
+def ravel_of_what_lies_apart_is_a_copy(x):
+    y = np.outer(x, x)
+    column = y[:, 1].ravel()
+    column[0] = 7.0
+    backwards = x[::-1].ravel()
+    backwards *= x[3]
+    return y * column * backwards
+
+
+def order_in_memory_stays(x):
+    y = np.outer(x, x).T * 1.0
+    y *= np.ascontiguousarray(np.ones((4, 4)))
+    np.matmul(y, np.diag(np.arange(4.0)), out=y)
+    flat = np.ravel(y, order="C")
+    flat[0] = 50.0  # of a copy
+    return y * flat[0]
+
+
+PROGRAMS = [a_view_that_was_read_is_written_through, through_another_order_in_memory, order_in_memory_stays,
+            ravel_of_what_lies_apart_is_a_copy, fill_by_element, recurrence, slices, broadcast_value, mask,
+            repeated_indices_last_wins, operators, through_a_view, view_sees_the_whole, views_of_views,
+            diagonal_and_ravel, add_at, out_argument, named_functions, fill_and_sort, swap]
 
 
 @pytest.fixture(params=PROGRAMS, ids=[program.__name__ for program in PROGRAMS])
@@ -230,6 +266,12 @@ def test_a_computed_number_is_immutable_as_in_numpy():
     (lambda y: y.__setitem__(9, 1.0), IndexError, "out of bounds"),
     (lambda y: y.__iadd__(np.ones((2, 4))), ValueError, "shape"),
     (lambda y: np.broadcast_to(y, (2, 4)).__setitem__((0, 0), 1.0), ValueError, "read-only"),
+    (lambda y: y.__iadd__(1j), TypeError, "lose its imaginary part"),
+    (lambda y: np.mean(y, out=y), ValueError, r"has shape \(\) and dtype float64, the tensor to write into \(4,\)"),
+    (lambda y: np.cumsum(y * 1j, out=y), ValueError, "dtype complex128"),
+    (lambda y: np.multiply(y, 1j, out=y), TypeError, "cannot cast the result from complex128 to float64"),
+    (lambda y: np.add(ta.tensor(y.data), 0.5, out=ta.tensor([1, 2, 3, 4])), TypeError, "cannot cast the result"),
+    (lambda y: ta.tensor([1, 2]).__iadd__(1.5), TypeError, "lose its fractional part"),
     (lambda y: np.add(y, 1.0, out=np.zeros(4)), NotImplementedError, "out="),
 ])
 def test_an_impossible_write_raises_and_changes_nothing(write, error, message):
@@ -252,6 +294,31 @@ def test_a_view_made_without_recording_cannot_be_written_through_unseen():
     with pytest.raises(RuntimeError, match="no_grad"):
         view *= 3.0
     np.testing.assert_array_equal(y.data, 2 * X)
+
+
+def test_zeros_are_seen_through_views():
+    x = ta.tensor(X, requires_grad=True)
+    y = x * 2.0
+    part = y[:2]
+    part.zero_()
+    assert y.tolist() == [0.0, 0.0, 4.0, 7.0]
+    (y * y).sum().backward()
+    assert x.grad.tolist() == [0.0, 0.0, 16.0, 28.0]
+    y.zero_()
+    assert part.tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("take", [lambda y: y[1, ...], lambda y: y[1], lambda y: y[:1].reshape(()),
+                                  lambda y: np.squeeze(y[:1])])
+def test_an_element_is_a_number_and_no_view(take):
+    """What NumPy would write into the array, or refuse for a number."""
+    y = ta.tensor(X, requires_grad=True) * 2.0
+    for write in (lambda v: v.__setitem__(..., 9.0), lambda v: v.fill(9.0), lambda v: np.multiply(v, 2.0, out=v),
+                  lambda v: np.copyto(v, 9.0), lambda v: v.zero_()):
+        with pytest.raises(TypeError, match="is a number here, no view of it; write into the tensor"):
+            write(take(y))
+    y[1, ...] *= 2.0
+    np.testing.assert_array_equal(y.data, 2 * X * [1, 2, 1, 1])
 
 
 def test_tracked_values_do_not_vanish_in_integers_or_plain_arrays():

@@ -122,6 +122,13 @@ def test_matrix_power(n):
     check(lambda a: np.linalg.matrix_power(a, n), square((3, 3)))
 
 
+def test_the_power_zero_is_a_constant_whatever_the_matrix():
+    a = np.array([[np.inf, 1.0], [np.nan, 2.0]])
+    out, pull = ta.vjp(lambda a: np.linalg.matrix_power(a, 0), a)
+    np.testing.assert_array_equal(out, np.eye(2))
+    np.testing.assert_array_equal(pull(np.ones((2, 2)))[0], np.zeros((2, 2)))
+
+
 def test_matrix_power_of_stacks_of_complex_matrices():
     check(lambda a: np.linalg.matrix_power(a, 4), square((2, 2, 2), True))
     with pytest.raises(np.linalg.LinAlgError):
@@ -243,16 +250,12 @@ def test_cholesky_of_a_larger_matrix_goes_by_halves():
     np.testing.assert_allclose(inner(pulled, direction), inner(cotangent, tangent), rtol=1e-11)
 
 
-def test_the_derivative_of_cholesky_in_a_symmetric_matrix_is_symmetric():
-    a = positive(square((3, 3)))
-    gradient = ta.grad(lambda a: np.sum(np.linalg.cholesky(a)))(a)
-    np.testing.assert_allclose(gradient, gradient.T, rtol=1e-14)
-
-
-def test_of_any_other_matrix_numpy_reads_one_triangle_and_so_does_the_derivative():
-    a = positive(square((3, 3))) + np.triu(np.full((3, 3), 0.1), 1)
+@pytest.mark.parametrize("above", [0.0, 0.1])
+def test_numpy_reads_one_triangle_and_so_does_the_derivative(above):
+    a = positive(square((3, 3))) + np.triu(np.full((3, 3), above), 1)
     for function in (np.linalg.cholesky, np.linalg.eigvalsh, lambda a: np.abs(np.linalg.eigh(a)[1])):
         check(function, a)
+        assert ta.gradcheck(function, a).verdict == "pass"
     check(lambda a: np.linalg.cholesky(a, upper=True), a)
     check(lambda a: np.linalg.eigvalsh(a, "U"), a)
 
@@ -309,9 +312,12 @@ def test_repeated_eigenvalues_and_singular_values_have_finite_derivatives():
     for function in (np.linalg.eigvalsh, np.linalg.svdvals, lambda a: np.linalg.eigh(a)[0],
                      lambda a: np.linalg.svd(a)[1]):
         for a in (np.eye(3), np.zeros((3, 3)), REPEATED):
-            jacobian = ta.jacobian(function)(a)
-            assert np.all(np.isfinite(jacobian))
             np.testing.assert_allclose(ta.grad(lambda a, f=function: np.sum(f(a) ** 2))(a), 2 * a, atol=1e-13)
+            with warnings.catch_warnings():  # with vectors they warn that single values have no derivative there
+                warnings.simplefilter("error" if function in (np.linalg.eigvalsh, np.linalg.svdvals) else "ignore",
+                                      GaugeWarning)
+                for mode in ("fwd", "rev"):
+                    assert np.all(np.isfinite(ta.jacobian(function, mode=mode)(a)))
 
 
 def test_eigenvalues_that_enter_alike_have_right_second_derivatives_where_they_repeat():
@@ -320,6 +326,137 @@ def test_eigenvalues_that_enter_alike_have_right_second_derivatives_where_they_r
         warnings.simplefilter("error")
         product = ta.hvp(lambda a: np.sum(np.linalg.eigvalsh(a)), REPEATED, direction)
     np.testing.assert_allclose(product, np.zeros((3, 3)), atol=1e-12)
+
+
+def total(values):
+    return np.log(np.sum(np.exp(values / 4))) + np.sum(values**2)
+
+
+ALIKE = {
+    "eigenvalues": (lambda a: total(np.linalg.eigvalsh(both(a))), [REPEATED, np.eye(3), np.zeros((3, 3))]),
+    "Hermitian": (lambda a: total(np.linalg.eigvalsh(both(a))), [np.eye(2) + 0j]),
+    "stacks": (lambda a: total(np.linalg.eigvalsh(both(a))), [np.stack([REPEATED, np.diag([1.0, 3.0, 3.0])])]),
+    "singular values": (lambda a: total(np.linalg.svdvals(a) ** 2), [
+        REPEATED, np.zeros((3, 3)), np.diag([2.0, 0, 0]), np.eye(3)[:, :2], np.eye(3)[:2], np.zeros((3, 2)),
+        np.outer([1.0, 2.0, 3.0], [1.0, -1.0]), np.stack([np.eye(2), np.diag([2.0, 0.0])])]),
+    "complex": (lambda a: total(np.linalg.svdvals(a) ** 2), [
+        np.eye(3, 2) * 1j, np.outer([1.0, 2.0j, 3.0], [1.0, -1.0]), np.zeros((2, 2)) + 0j]),
+}
+
+
+@pytest.mark.parametrize("name", ALIKE)
+def test_second_derivatives_of_functions_that_treat_repeated_values_alike(name):
+    loss, points = ALIKE[name]
+    for a in points:
+        direction, other = numbers(a.shape, np.iscomplexobj(a)), numbers(a.shape, np.iscomplexobj(a), 1)
+
+        def along(t, s, loss=loss, a=a, direction=direction, other=other):
+            return loss(a + t * direction + s * other)
+
+        step = 1e-3
+        expected = (along(step, step) - along(step, -step) - along(-step, step) + along(-step, -step)) / (4 * step**2)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            forward = inner(ta.hvp(loss, a, direction), other)
+            reverse = inner(ta.grad(lambda a, d=direction: inner(ta.grad(loss)(a), d))(a), other)
+        np.testing.assert_allclose([forward, reverse], expected, rtol=2e-3)
+        np.testing.assert_allclose(forward, reverse, rtol=1e-12)
+
+
+@pytest.mark.parametrize("loss", [
+    lambda a: np.sum(np.linalg.eigvalsh(a) ** 2 * np.arange(3)), lambda a: np.linalg.eigvalsh(a)[0] ** 2,
+    lambda a: np.sum(np.exp(np.linalg.svdvals(a - REPEATED)))], ids=["weighted", "one of them", "odd"])
+def test_second_derivatives_that_do_not_exist_where_values_repeat_are_warned_of(loss):
+    with pytest.warns(GaugeWarning, match="second or higher derivative"):
+        assert np.all(np.isfinite(ta.hvp(loss, REPEATED, both(draw(3, 3)))))
+
+
+def test_third_derivatives_where_values_repeat_are_warned_of():
+    def along(t):
+        return np.sum(np.exp(np.linalg.eigvalsh(REPEATED + t * both(draw(3, 3)))))
+
+    with pytest.warns(GaugeWarning, match="higher derivative"):
+        ta.grad(ta.grad(ta.grad(along)))(0.0)
+
+
+SPECTRAL = {
+    "eigh": (lambda a: np.linalg.eigh(a)[0], "eigenvalues split"),
+    "eigvals": (lambda a: np.real(np.linalg.eigvals(a)), "eigenvalues split"),
+    "svd": (lambda a: np.linalg.svd(a)[1], "singular values split"),
+}
+
+
+@pytest.mark.parametrize("values", [np.linalg.eigvalsh, np.linalg.svdvals], ids=lambda f: f.__name__)
+def test_second_derivatives_of_a_forward_sweep_say_what_they_miss(values):
+    direction = both(draw(3, 3))
+
+    def pushed(a):
+        return ta.jvp(lambda a: np.sum(np.exp(values(a))), (a,), (direction,))[1]
+
+    for second in (lambda: ta.grad(pushed)(REPEATED), lambda: ta.jvp(pushed, (REPEATED,), (direction,))[1]):
+        with pytest.warns(GaugeWarning, match="second or higher derivative"):
+            assert np.all(np.isfinite(second()))
+
+
+@pytest.mark.parametrize("name", SPECTRAL)
+def test_second_derivatives_that_miss_how_equal_values_split_say_so(name):
+    values, message = SPECTRAL[name]
+    direction = both(draw(3, 3))
+
+    def loss(a):
+        return np.sum(np.exp(values(a)))
+
+    def slope(a):
+        return np.sum(ta.grad(loss)(a) * direction)
+
+    def pushed(a):
+        return ta.jvp(loss, (a,), (direction,))[1]
+
+    for second in (lambda: ta.hvp(loss, REPEATED, direction), lambda: ta.grad(slope)(REPEATED),
+                   lambda: ta.grad(pushed)(REPEATED), lambda: ta.jvp(pushed, (REPEATED,), (direction,))[1]):
+        with pytest.warns(GaugeWarning, match=message):
+            assert np.all(np.isfinite(second()))
+
+
+@pytest.mark.parametrize("name", ["eigh", "svd"])
+def test_a_forward_sweep_says_that_it_cannot_tell_how_equal_values_split(name):
+    def exponential(a):
+        if name == "eigh":
+            values, vectors = np.linalg.eigh(a)
+            return (vectors * np.exp(values)) @ vectors.T
+        u, s, vh = np.linalg.svd(a)
+        return (u * np.exp(s)) @ vh
+
+    with pytest.warns(GaugeWarning, match="split along this tangent"):
+        ta.jvp(exponential, (REPEATED,), (both(draw(3, 3)),))
+    # A tangent along which equal values stay equal, or split without turning, needs no warning.
+    along = np.diag([1.0, 3.0, 2.0])
+    np.testing.assert_allclose(ta.jvp(exponential, (REPEATED,), (along,))[1], np.diag(np.exp([2, 2, 5]) * [1, 3, 2]),
+                               rtol=1e-13, atol=1e-13)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_close_values_of_a_large_matrix_are_not_taken_for_equal_and_equal_ones_are(dtype):
+    generator = np.random.default_rng(3)
+    a = generator.normal(size=(80, 80)).astype(dtype)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", GaugeWarning)
+        ta.grad(lambda a: np.sum(np.abs(np.linalg.eigh(a)[1])))(both(a))
+    basis = np.linalg.qr(a)[0]
+    repeated = (basis * np.repeat([dtype(1), dtype(2)], 40)) @ basis.T
+    with pytest.warns(GaugeWarning, match="basis"):
+        assert np.all(np.isfinite(ta.grad(lambda a: np.sum(np.abs(np.linalg.eigh(a)[1])))(both(repeated))))
+
+
+def test_values_that_are_weighted_differently_where_they_repeat_are_warned_of():
+    def logarithm(a):  # log 1 = 0: of the vectors' cotangent nothing is left
+        values, vectors = np.linalg.eigh(a)
+        return np.sum(((vectors * np.log(values)) @ vectors.T) * draw(3, 3))
+
+    with pytest.warns(GaugeWarning, match="split"):
+        ta.grad(logarithm)(np.eye(3))
+    with pytest.warns(GaugeWarning, match="split"):
+        ta.grad(lambda a: np.linalg.svd(a)[1][0])(np.eye(3))
 
 
 def test_a_projection_on_all_vectors_of_a_repeated_eigenvalue_is_smooth():
@@ -333,7 +470,8 @@ def test_a_projection_on_all_vectors_of_a_repeated_eigenvalue_is_smooth():
     def by_differences(step):
         return (projection(REPEATED + step * direction) - projection(REPEATED - step * direction)) / (2 * step)
 
-    tangent = ta.jvp(projection, (REPEATED,), (direction,))[1]
+    with pytest.warns(GaugeWarning, match="as a whole"):
+        tangent = ta.jvp(projection, (REPEATED,), (direction,))[1]
     np.testing.assert_allclose(tangent, by_differences(1e-5), atol=1e-8)
     pulled = ta.vjp(projection, REPEATED)[1](cotangent)[0]
     np.testing.assert_allclose(inner(pulled, direction), inner(cotangent, tangent), rtol=1e-12)
@@ -425,7 +563,8 @@ def test_the_polar_factor_is_smooth_where_singular_values_repeat(complex_):
         return u @ vh
 
     direction, cotangent, step = numbers((3, 3), complex_, 1), numbers((3, 3), complex_, 2), 1e-5
-    tangent = ta.jvp(polar, (q,), (direction,))[1]
+    with pytest.warns(GaugeWarning, match="as a whole"):
+        tangent = ta.jvp(polar, (q,), (direction,))[1]
     expected = (polar(q + step * direction) - polar(q - step * direction)) / (2 * step)
     np.testing.assert_allclose(tangent, expected, atol=1e-8)
     pulled = ta.vjp(polar, q)[1](cotangent)[0]
@@ -454,11 +593,67 @@ def test_qr(shape, complex_):
         np.testing.assert_allclose(inner(pulled, numbers(shape, complex_, 1)), inner(cotangent, tangent), rtol=1e-10)
 
 
+@kinds
+@pytest.mark.parametrize("shape", [(4, 2), (2, 3, 1), (2, 4), (3, 3)], ids=str)
+def test_the_complete_qr_moves_as_lapack_moves_it(shape, complex_):
+    a = numbers(shape, complex_, 2)
+    expected = np.linalg.qr(a, "complete")
+    for got, value in zip(np.linalg.qr(ta.tensor(a, requires_grad=True), "complete"), expected, strict=True):
+        np.testing.assert_allclose(got.data, value, rtol=1e-13, atol=1e-15)
+
+    def rotated(a):
+        return np.linalg.qr(a, "complete")[0]
+
+    direction, step = numbers(shape, complex_, 3), 1e-4
+    out, tangent = ta.jvp(rotated, (a,), (direction,))
+    ahead, behind = (rotated(a + sign * step * direction) for sign in (1, -1))
+    np.testing.assert_allclose(tangent, (ahead - behind) / (2 * step), atol=1e-6)
+    check(lambda a: np.linalg.qr(a, "complete")[1] * 1.0, a)
+    cotangent = numbers(out.shape, complex_, 4)
+    pulled = ta.vjp(rotated, a)[1](cotangent)[0]
+    np.testing.assert_allclose(inner(pulled, direction), inner(cotangent, tangent), rtol=1e-10)
+
+
+def test_the_complete_qr_where_lapack_reflects_nothing():
+    a = np.eye(4)[:, :2]
+    q = np.linalg.qr(ta.tensor(a, requires_grad=True), "complete")[0]
+    np.testing.assert_allclose(q.data, np.linalg.qr(a, "complete")[0], atol=1e-15)
+    direction = numbers((4, 2), seed=3)
+
+    def projection(a):
+        rest = np.linalg.qr(a, "complete")[0][:, 2:]
+        return rest @ rest.T
+
+    tangent = ta.jvp(projection, (a,), (direction,))[1]
+    expected = -np.block([[np.zeros((2, 2)), direction[2:].T], [direction[2:], np.zeros((2, 2))]])
+    np.testing.assert_allclose(tangent, expected, atol=1e-14)
+
+
 def test_other_modes_of_qr_raise():
     a = ta.tensor(numbers((4, 2)), requires_grad=True)
-    for mode in ("complete", "raw"):
-        with pytest.raises(NotImplementedError, match=mode):
-            np.linalg.qr(a, mode)
+    with pytest.raises(NotImplementedError, match="raw"):
+        np.linalg.qr(a, "raw")
+    with pytest.raises(ValueError, match="some"):
+        np.linalg.qr(a, "some")
+
+
+@kinds
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (2, 0, 3), (0, 2, 2), (0, 0)], ids=str)
+def test_matrices_without_elements(shape, complex_):
+    a = numbers(shape, complex_)
+    for mode in ("reduced", "complete"):
+        for part in (0, 1):
+            check(lambda a, mode=mode, part=part: np.linalg.qr(a, mode)[part], a)
+    check(lambda a: np.linalg.qr(a, "r"), a)
+    for function in (np.linalg.svdvals, lambda a: np.linalg.svd(a)[1], np.linalg.pinv,
+                     lambda a: np.linalg.norm(a, 2, (-2, -1)), lambda a: np.linalg.norm(a, "nuc", (-2, -1)),
+                     lambda a: np.linalg.norm(a, axis=(-2, -1))):
+        check(function, a)
+    if shape[-1] == shape[-2]:
+        for function in (np.linalg.inv, np.linalg.det, np.linalg.eigvalsh, np.linalg.eigvals,
+                         lambda a: np.linalg.eigh(a)[1], lambda a: np.linalg.slogdet(a)[1],
+                         lambda a: np.linalg.matrix_power(a, -2)):
+            check(function, a)
 
 
 # ---------------------------------------------------------------------- norms
@@ -574,6 +769,20 @@ def test_the_errors_are_numpys():
         np.linalg.inv(ta.tensor(np.zeros((2, 2)), requires_grad=True))
     with pytest.raises(np.linalg.LinAlgError):
         np.linalg.cholesky(ta.tensor(-np.eye(2), requires_grad=True))
+    row, vector = ta.tensor(np.ones((1, 2)), requires_grad=True), ta.tensor(np.ones(2), requires_grad=True)
+    for function in (np.linalg.eigh, np.linalg.eigvalsh, np.linalg.cholesky, np.linalg.eig, np.linalg.det,
+                     np.linalg.inv, lambda a: np.linalg.pinv(a, hermitian=True),
+                     lambda a: np.linalg.svd(a, hermitian=True)):
+        for operand in (row, vector):
+            with pytest.raises(np.linalg.LinAlgError):
+                function(operand)
+    for function in (np.linalg.svd, np.linalg.qr, np.linalg.svdvals, np.linalg.pinv, np.linalg.cond):
+        with pytest.raises(np.linalg.LinAlgError):
+            function(vector)
+    with pytest.raises(TypeError, match="exponent must be an integer"):
+        np.linalg.matrix_power(ta.tensor(np.eye(2), requires_grad=True), 1.5)
+    with pytest.raises(TypeError, match="'axis' must be"):
+        np.linalg.norm(row, axis=[0, 1])
     with pytest.raises(ValueError, match="UPLO"):
         np.linalg.eigh(ta.tensor(np.eye(2), requires_grad=True), "X")
 

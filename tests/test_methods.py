@@ -141,3 +141,22 @@ def test_indices_and_truth_values_of_tensors():
     assert [rows.tolist() for rows in np.diag_indices_from(x[:, :2])] == [[0, 1], [0, 1]]
     assert np.isin(x, x23[0]).tolist() == [[True] * 3, [False] * 3]
     assert np.unravel_index(ta.tensor(4), (2, 3)) == (1, 1)
+
+
+def test_what_an_array_is_asked():
+    x = ta.tensor(np.arange(6.0).reshape(2, 3), requires_grad=True)
+    assert (x.strides, x.device, x.flags.c_contiguous) == ((24, 8), "cpu", True)
+    assert not np.isfortran(x)
+    assert x.__array_namespace__() is np
+
+
+def test_flat():
+    def cubed(x):
+        y = 1.0 * x
+        y.flat[1] = x[1, 0] ** 3
+        return sum(element**2 for element in y.flat)
+
+    np.testing.assert_array_equal(ta.grad(cubed)(np.array([[1.0, 5.0], [2.0, 3.0]])), [[2, 0], [4 + 6 * 2**5, 6]])
+    turned = (ta.tensor(np.ones((2, 3)), requires_grad=True) * 2).T
+    with pytest.raises(ValueError, match="read-only"):
+        turned.flat[0] = 1.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import copy
+import inspect
 import pickle
 
 import numpy as np
@@ -372,3 +373,36 @@ def test_without_scipy_the_extra_is_named(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(ImportError, match=r'pip install "tapead\[scipy\]"'):
         ta.optim.LBFGS([tracked(1.0)])
+
+
+@pytest.mark.parametrize(("name", "arguments"), [
+    ("SGD", "lr momentum dampening weight_decay nesterov maximize foreach differentiable fused"),
+    ("Adam", "lr betas eps weight_decay amsgrad foreach maximize capturable differentiable fused "
+             "decoupled_weight_decay"),
+    ("AdamW", "lr betas eps weight_decay amsgrad maximize foreach capturable differentiable fused"),
+    ("RMSprop", "lr alpha eps weight_decay momentum centered capturable foreach maximize differentiable"),
+    ("LBFGS", "lr max_iter max_eval tolerance_grad tolerance_change history_size line_search_fn")])
+def test_the_arguments_are_pytorchs(name, arguments):
+    """In PyTorch 2.13's order."""
+    assert list(inspect.signature(getattr(ta.optim, name)).parameters) == ["params", *arguments.split()]
+
+
+def test_options_that_choose_an_implementation_change_nothing():
+    plain, fast = tracked(1.5, -0.5), tracked(1.5, -0.5)
+    optimizers = [ta.optim.Adam([plain], lr=0.1),
+                  ta.optim.Adam([{"params": fast, "foreach": True}], lr=ta.tensor(0.1), fused=False, capturable=False)]
+    for optimizer, x in zip(optimizers, (plain, fast), strict=True):
+        list(steps(optimizer, x, 3))
+    assert plain.tolist() == fast.tolist()
+    assert repr(optimizers[0]) == repr(optimizers[1])
+    for make in (lambda: ta.optim.SGD([plain], differentiable=True),
+                 lambda: ta.optim.RMSprop([{"params": plain, "differentiable": True}])):
+        with pytest.raises(NotImplementedError, match="differentiable=True, a step that is on the tape"):
+            make()
+
+
+def test_weights_that_decay_on_their_own():
+    first, second = tracked(1.5, -0.5), tracked(1.5, -0.5)
+    list(steps(ta.optim.AdamW([first], lr=0.1, weight_decay=0.2), first, 3))
+    list(steps(ta.optim.Adam([second], lr=0.1, weight_decay=0.2, decoupled_weight_decay=True), second, 3))
+    assert first.tolist() == second.tolist()

@@ -12,30 +12,37 @@ from . import (
     determinants,
     diagonals,
     elementwise,
+    emath,
     fft,
+    histograms,
     joining,
     linalg,
     nan,
     norms,
     padding,
     plain,
+    polynomials,
     products,
+    qr,
     reductions,
     selection,
     sequences,
+    sets,
     shaping,
     sinc_and_i0,
     sorting,
     spacing,
+    spectra,
     statistics,
     writing,
 )
 from .calls import call_ufunc
-from .indexing import getitem
+from .indexing import FIXED, GETITEM, settled
 from .methods import METHODS
 
 __all__ = [
-    "METHODS", "call_ufunc", "getitem", "arithmetic", "assignment", "cumulative", "decompositions", "determinants",
-    "diagonals", "elementwise", "fft", "joining", "linalg", "nan", "norms", "padding", "plain", "products",
-    "reductions", "selection", "sequences", "shaping", "sinc_and_i0", "sorting", "spacing", "statistics", "writing",
+    "FIXED", "GETITEM", "METHODS", "call_ufunc", "settled", "arithmetic", "assignment", "cumulative",
+    "decompositions", "determinants", "diagonals", "elementwise", "emath", "fft", "histograms", "joining", "linalg",
+    "nan", "norms", "padding", "plain", "polynomials", "products", "qr", "reductions", "selection", "sequences",
+    "sets", "shaping", "sinc_and_i0", "sorting", "spacing", "spectra", "statistics", "writing",
 ]

@@ -15,8 +15,15 @@ def is_tensor(value: Any) -> bool:
 
 
 def as_operand(value: Any) -> Any:
-    """A tensor as it is, anything else as an array."""
-    return value if is_tensor(value) else np.asarray(value)
+    """A tensor as it is, a nested list with tensors in it stacked, anything else as an array."""
+    if is_tensor(value):
+        return value
+    return np.stack(list(map(as_operand, value))) if has_tensor(value) else np.asarray(value)
+
+
+def has_tensor(nested: Any) -> bool:
+    """Whether a nested list has a tensor in it."""
+    return isinstance(nested, (list, tuple)) and any([is_tensor(part) or has_tensor(part) for part in nested])
 
 
 def no_out(function: str, out: Any) -> None:
@@ -27,6 +34,8 @@ def no_out(function: str, out: Any) -> None:
     NotImplementedError
         If `out` is not None.
     """
+    if is_tensor(out):
+        raise NotImplementedError(f"{function}: a tensor to write into is given by keyword, out=...")
     if out is not None:
         raise NotImplementedError(f"{function}: out= would write into an array that the tape knows nothing of; leave "
                                   f"it out and assign the result, x = {function}(...)")

@@ -133,6 +133,8 @@ def _power_in_base(power: Callable[..., Any], x: Any, y: Any) -> Any:
 def _power_in_exponent(x: Any, y: Any, power: Any) -> Any:
     """x^y log(x); at x = 0 it is 0 for y > 0 and -inf for y <= 0"""
     x = _floating(x)
+    if is_complex(power) and not is_complex(x):
+        x = x + 0j  # the logarithm of a negative number, as the power takes it
     zero = x == 0
     if not holds_anywhere(zero):
         return power * np.log(x)
@@ -147,7 +149,7 @@ def _floating(x: Any) -> Any:
 @RegisterGradient("sqrt", reads="output")
 def _sqrt(op: Any) -> Any:
     """d √x = 1 / (2 √x) dx"""
-    return 0.5 / op.output
+    return 0.5 / (op.output + 0.0)  # of -0.0 too it is +inf
 
 
 @RegisterGradient("cbrt", reads="output")

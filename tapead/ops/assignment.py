@@ -55,8 +55,15 @@ def _setitem(op: Any) -> Any:
 
 def _set_view(value: Any, base: Any, view: Primitive, options: dict[str, Any]) -> Any:
     result = np.array(base, order="K")  # in the order that lets the view be one again
-    view.kernel(result, **options)[...] = value
-    return result
+    part = view.kernel(result, **options)
+    if np.may_share_memory(part, result):
+        part[...] = value
+        return result
+    # In another order in memory, as a cotangent may be, it is no view: then by the places of its elements.
+    places = view.kernel(np.arange(result.size).reshape(result.shape), **options)
+    flat = result.reshape(-1)
+    flat[places] = value
+    return flat.reshape(result.shape)
 
 
 SET_VIEW = add_primitive(Primitive("set_view", _set_view, cases=(

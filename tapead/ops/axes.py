@@ -24,11 +24,24 @@ def axes_of(axis: Axis, ndim: int) -> tuple[int, ...]:
 
 def expand(reduced: Any, axis: Axis, keepdims: bool, ndim: int) -> Any:
     """A reduced array with its lost axes back, of length 1: it then broadcasts with what was reduced."""
-    if keepdims or ndim == 0:
+    if keepdims or ndim == 0 or axis is None:
         return reduced
-    if axis is None:
-        return np.reshape(reduced, (1,) * ndim)
     return np.expand_dims(reduced, axes_of(axis, ndim))
+
+
+def stretched(value: Any, shape: tuple[int, ...]) -> Any:
+    """``np.broadcast_to(value, shape)``, without its detours where `value` is plain."""
+    kind = value.__class__
+    if kind is np.float64:
+        value = np.array(value)
+    elif kind is not np.ndarray:
+        return np.broadcast_to(value, shape)
+    if not value.flags.c_contiguous:
+        return np.broadcast_to(value, shape)
+    missing = len(shape) - value.ndim
+    strides = [0] * missing + [0 if length == 1 else stride for length, stride in
+                               zip(value.shape, value.strides, strict=True)]
+    return np.ndarray(shape, value.dtype, value, 0, strides)
 
 
 def slice_size(shape: tuple[int, ...], axis: Axis) -> int:

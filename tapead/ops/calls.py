@@ -69,15 +69,21 @@ def write_in_place(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs
         return getattr(ufunc, method)(*map(value_of, inputs), **options)
     if method == "at":
         return write_at(ufunc, *inputs)
-    if len(targets) > 1 or not is_tensor(targets[0]):
+    if not all(map(is_tensor, targets)):
         raise NotImplementedError(f"{name}(..., out=...) writes a tensor's values into an array, which has no place on "
                                   f"the tape; leave out= away and use the result, y = {name}(...); for a += b, use "
                                   "a = a + b")
     options = {key: value for key, value in kwargs.items() if key not in ("out", "where")}
-    result = getattr(ufunc, method)(*inputs, **options)
-    where = kwargs.get("where", True)
-    targets[0][...] = result if where is True else np.where(value_of(where), result, targets[0])
-    return targets[0]
+    found = getattr(ufunc, method)(*inputs, **options)
+    where = value_of(kwargs.get("where", True))
+    casting = kwargs.get("casting", "same_kind")
+    for target, result in zip(targets, found if len(targets) > 1 else (found,), strict=True):
+        dtype = np.asarray(value_of(result)).dtype
+        if not np.can_cast(dtype, target.dtype, casting):
+            raise TypeError(f"{name}(..., out=...): cannot cast the result from {dtype} to {target.dtype} with casting "
+                            f"rule {casting!r}")
+        target[...] = result if where is True else np.where(where, result, target)
+    return targets if len(targets) > 1 else targets[0]
 
 
 def _name(ufunc: np.ufunc) -> str:
@@ -173,8 +179,10 @@ def _reduce(ufunc: np.ufunc, inputs: tuple[Any, ...], options: Options) -> Any:
     if function is not None:
         return function(x, **options) if where is True else function(x, **options, where=where)
     if where is not True:
-        raise NotImplementedError(f"{_name(ufunc)}.reduce(..., where=mask) is not covered; select before, "
-                                  f"{_name(ufunc)}.reduce(x[mask])")
+        if ufunc.identity is None:
+            raise ValueError(f"{_name(ufunc)}.reduce(..., where=mask): this function has no identity to put where the "
+                             f"mask is false; select before, {_name(ufunc)}.reduce(x[mask])")
+        x = np.where(np.broadcast_to(where, x.shape), x, ufunc.identity)
     initial = options.pop("initial", None)
     # NumPy knows which axes may be reduced, and the shape of the result.
     given = {} if initial is None else {"initial": value_of(initial)}
@@ -294,6 +302,7 @@ def _ldexp_of(x: Any, exponent: Any) -> Any:
 
 
 def _modf_of(x: Any) -> tuple[Any, Any]:
+    x = x if x.dtype.kind == "f" else np.asarray(value_of(x), float)
     return PRIMITIVES["fraction"](x), np.trunc(x)
 
 

@@ -1,12 +1,13 @@
-"""Eigenvalues, singular values and QR, with their vectors.
+"""Eigenvalues and singular values with their vectors; alone they are in ``spectra``.
 
 A primitive has one result, so those with several return them stacked: first the values, then the vectors below them.
 The wrappers take them apart again.
 
 Where values coincide the vectors are open to a rotation. The terms 1 / (λⱼ - λᵢ) of the rules are zero there, which is
 right for functions that do not depend on that rotation; others are warned of, see ``matrices.GaugeWarning``. What a
-function of the vectors and the values together owes to the splitting of equal values (the off-diagonal part of
-V f(Λ) Vᴴ within them) cannot be told from cotangents of values and vectors at all, and is warned of too.
+function owes to the splitting of equal values (of V f(Λ) Vᴴ the part f′(λ) P within them, off the diagonal) is in no
+tangent or cotangent of values and vectors, and is warned of too: in reverse where cotangents show that there is such a
+part, in forward mode where the values do split, as a tangent does not show what becomes of it.
 
 A sign is a choice as well, but one that no derivative can see: a function that depends on it gets no warning. A matrix
 without a full set of eigenvectors has no derivative of its eigenvalues; ``eig`` divides by rounding errors there.
@@ -31,8 +32,6 @@ from .matrices import (
 )
 
 _SYMMETRIC = np.array([[2.0, 0.3, -0.4], [0.3, -1.5, 0.7], [-0.4, 0.7, 0.6]])
-#: More elements than a proof gives symbols to: those of Gram and Schmidt would keep SymPy busy for minutes.
-_LARGE = np.round(np.sin(1.7 * np.arange(56.0)).reshape(8, 7), 3) + 3 * np.eye(8, 7)
 _SYMMETRIC_STACK = np.stack([_SYMMETRIC, _SYMMETRIC @ _SYMMETRIC])
 _SQUARE = np.array([[2.0, 0.3, -0.5], [0.7, 1.1, 0.2], [-0.4, 0.9, -1.8]])
 _TALL = np.array([[1.2, 0.3], [-0.7, 1.9], [0.4, -0.6]])
@@ -40,11 +39,12 @@ _TALL = np.array([[1.2, 0.3], [-0.7, 1.9], [0.4, -0.6]])
 _EighResult: Any = type(np.linalg.eigh(np.eye(1)))
 _EigResult: Any = type(np.linalg.eig(np.eye(1)))
 _SVDResult: Any = type(np.linalg.svd(np.eye(1)))
-_QRResult: Any = type(np.linalg.qr(np.eye(1)))
 
 _BASIS = "the basis that was chosen for the {} of equal {}"
 _PHASE = "the phase that was chosen for {}"
 _SPLIT = "how equal {} split, together with their {}"
+_SPLIT_ALONG = "how equal {} split along this tangent, unless they enter alike and their vectors as a whole"
+SPLIT_AGAIN = "how equal {} split, in a second or higher derivative"
 
 
 def _conj(x: Any) -> Any:
@@ -63,7 +63,7 @@ def _off(n: int) -> Any:
 # ---------------------------------------------------------------------- eigh
 
 
-def _eigh_kernel(a: Any, lower: bool = True) -> Any:
+def _eigh_kernel(a: Any, lower: bool = True, quiet: bool = False) -> Any:
     values, vectors = np.linalg.eigh(hermitian_part(a), "L" if lower else "U")
     return np.concatenate([values[..., None, :].astype(vectors.dtype), vectors], axis=-2)
 
@@ -78,22 +78,31 @@ def _eigh(op: Any) -> Any:
     same = coincident(values)
     f = inverse_or_zero(values[..., None, :] - values[..., :, None], same)
     off = _off(v.shape[-1])
+    warn = _quiet if op.attrs.get("quiet") else warn_of_gauge
+    if warn is _quiet and is_tracked(op.output):
+        warn_of_gauge("eigvalsh", lambda: ((np.inf, same & off, SPLIT_AGAIN.format("eigenvalues")),), values)
 
     def apply(t: Any) -> Any:
         p = adjoint(v) @ hermitian_part(t) @ v
+        warn("eigh", lambda: ((p, same & off, _SPLIT_ALONG.format("eigenvalues")),), p)
         return np.concatenate([np.real(diagonal(p))[..., None, :].astype(v.dtype), v @ (f * p)], axis=-2)
 
     def back(g: Any) -> Any:
         weights, s = np.real(g[..., 0, :]), adjoint(v) @ g[..., 1:, :]
         turned = _anti(s)
-        warn_of_gauge("eigh", lambda: (
+        warn("eigh", lambda: (
             (turned, same & off, _BASIS.format("eigenvectors", "eigenvalues")),
             (turned, same & ~off, _PHASE.format("an eigenvector")),
             (hermitian_part(value_of(s)), same & off & _weighted(weights),
-             _SPLIT.format("eigenvalues", "eigenvectors"))), s)
+             _SPLIT.format("eigenvalues", "eigenvectors")),
+            (_unequal(weights), same, _SPLIT.format("eigenvalues", "eigenvectors"))), g)
         return hermitian_part(v @ (put_on_diagonal(weights) + f * turned) @ adjoint(v))
 
     return Linear(apply, back)
+
+
+def _quiet(*_: Any) -> None:
+    """For the vectors that ``spectra`` takes, which sees for itself what they leave open"""
 
 
 def _weighted(weights: Any) -> Any:
@@ -102,41 +111,30 @@ def _weighted(weights: Any) -> Any:
     return some[..., None, :] | some[..., :, None]
 
 
+def _unequal(weights: Any) -> Any:
+    """How far the cotangents of pairs of values are apart."""
+    weights = value_of(weights)
+    return weights[..., None, :] - weights[..., :, None]
+
+
+def is_tracked(x: Any) -> bool:
+    """Whether a sweep is recorded in which this may be differentiated again."""
+    return getattr(x, "requires_grad", False) is True
+
+
 @implements(np.linalg.eigh)
 def _eigh_of(a: Any, UPLO: Any = "L") -> Any:  # noqa: N803 -- NumPy's name
-    """The derivative in a Hermitian matrix is Hermitian; see `one_triangle`"""
-    lower = _is_lower("eigh", UPLO)
+    """One triangle is read, and the derivative lies there; see `one_triangle`"""
+    lower = is_lower("eigh", UPLO)
     both = PRIMITIVES["eigh"](one_triangle(a, lower), lower=lower)
     return _EighResult(np.real(both[..., 0, :]), both[..., 1:, :])
 
 
-def _is_lower(function: str, uplo: Any) -> bool:
+def is_lower(function: str, uplo: Any) -> bool:
+    """Whether UPLO asks for the lower triangle."""
     if str(uplo).upper() not in ("L", "U"):
         raise ValueError(f"np.linalg.{function}: UPLO must be 'L' or 'U', not {uplo!r}")
     return str(uplo).upper() == "L"
-
-
-def _eigvalsh_kernel(a: Any, lower: bool = True) -> Any:
-    return np.linalg.eigvalsh(hermitian_part(a), "L" if lower else "U")
-
-
-add_primitive(Primitive("eigvalsh", _eigvalsh_kernel, cases=(
-    case(_SYMMETRIC), case(_SYMMETRIC_STACK, lower=False))))
-
-
-@RegisterGradient("eigvalsh", reads="inputs")
-def _eigvalsh(op: Any) -> Any:
-    """d λᵢ = vᵢᴴ dA vᵢ, with the adjoint V diag(g) Vᴴ"""
-    (a,) = op.inputs
-    v = np.linalg.eigh(hermitian_part(a))[1]
-    return Linear(lambda t: np.real(np.sum(_conj(v) * (hermitian_part(t) @ v), axis=-2)),
-                  lambda g: (v * g[..., None, :]) @ adjoint(v))
-
-
-@implements(np.linalg.eigvalsh)
-def _eigvalsh_of(a: Any, UPLO: Any = "L") -> Any:  # noqa: N803 -- NumPy's name
-    lower = _is_lower("eigvalsh", UPLO)
-    return PRIMITIVES["eigvalsh"](one_triangle(a, lower), lower=lower)
 
 
 # ---------------------------------------------------------------------- eig
@@ -160,6 +158,7 @@ def _eig(op: Any) -> Any:
 
     def apply(t: Any) -> Any:
         p = np.linalg.solve(v, t @ v)
+        warn_of_gauge("eig", lambda: ((p, same & off, _SPLIT_ALONG.format("eigenvalues")),), p)
         moved = v @ (f * p)
         longer = np.real(np.sum(_conj(v) * moved, axis=-2, keepdims=True))
         return np.concatenate([diagonal(p)[..., None, :], moved - v * longer], axis=-2)
@@ -169,7 +168,9 @@ def _eig(op: Any) -> Any:
         along = adjoint(v) @ vectors
         warn_of_gauge("eig", lambda: (
             (along, same & off, _BASIS.format("eigenvectors", "eigenvalues")),
-            (np.imag(value_of(along)), ~off, _PHASE.format("an eigenvector"))), along)
+            (np.imag(value_of(along)), ~off, _PHASE.format("an eigenvector")),
+            (_unequal(g[..., 0, :]), same, _SPLIT.format("eigenvalues", "eigenvectors")),
+            (np.inf if is_tracked(g) else 0.0, same & off, SPLIT_AGAIN.format("eigenvalues"))), g)
         s = along - (adjoint(v) @ v) * np.real(diagonal(along))[..., None, :]
         return np.linalg.solve(adjoint(v), (put_on_diagonal(g[..., 0, :]) + _conj(f) * s) @ adjoint(v))
 
@@ -191,7 +192,7 @@ def _eigvals_of(a: Any) -> Any:
 # ---------------------------------------------------------------------- svd
 
 
-def _svd_kernel(a: Any, full: bool = False) -> Any:
+def _svd_kernel(a: Any, full: bool = False, quiet: bool = False) -> Any:
     u, s, vh = np.linalg.svd(a, full_matrices=full)
     k = s.shape[-1]
     return np.concatenate([s[..., None, :].astype(u.dtype), u[..., :k], adjoint(vh[..., :k, :])], axis=-2)
@@ -213,10 +214,13 @@ def _svd(op: Any) -> Any:
     k = s.shape[-1]
     same, off = coincident(s), _off(k)
     difference, total = s[..., None, :] - s[..., :, None], s[..., None, :] + s[..., :, None]
-    vanishing = _negligible(total)
+    vanishing = negligible(total)
     together, against = inverse_or_zero(difference, same), inverse_or_zero(total, vanishing)
     zero = diagonal(vanishing)
     inverse = inverse_or_zero(s, zero)[..., None, :]
+    warn = _quiet if op.attrs.get("quiet") else warn_of_gauge
+    if warn is _quiet and is_tracked(op.output):
+        warn_of_gauge("svdvals", lambda: ((np.inf, same & off, SPLIT_AGAIN.format("singular values")),), s)
 
     def beyond(basis: Any, x: Any) -> Any:
         return x - basis @ (adjoint(basis) @ x)
@@ -224,6 +228,8 @@ def _svd(op: Any) -> Any:
     def apply(t: Any) -> Any:
         right, left = t @ v, adjoint(t) @ u
         p = adjoint(u) @ right
+        warn("svd", lambda: ((hermitian_part(value_of(p)), same & off, _SPLIT_ALONG.format("singular values")),
+                             (p, vanishing & off, _SPLIT_ALONG.format("singular values"))), p)
         both, apart = together * hermitian_part(p), against * _anti(p)
         moved_u, moved_v = u @ (both + apart), v @ (both - apart)
         if u.shape[-2] > k:
@@ -237,14 +243,15 @@ def _svd(op: Any) -> Any:
         of_u, of_v = adjoint(u) @ to_u, adjoint(v) @ to_v
         both, apart = of_u + of_v, of_u - of_v
         rest_u, rest_v = beyond(u, to_u), beyond(v, to_v)
-        warn_of_gauge("svd", lambda: (
+        warn("svd", lambda: (
             (_anti(value_of(both)), same & off, _BASIS.format("singular vectors", "singular values")),
             (_anti(value_of(both)), same & ~off, _PHASE.format("a pair of singular vectors")),
             (_anti(value_of(apart)), vanishing, _BASIS.format("singular vectors", "singular values zero")),
             (hermitian_part(value_of(both)), same & off & _weighted(weights),
              _SPLIT.format("singular values", "singular vectors")),
+            (_unequal(weights), same, _SPLIT.format("singular values", "singular vectors")),
             (rest_u, zero[..., None, :], _BASIS.format("singular vectors", "singular values zero")),
-            (rest_v, zero[..., None, :], _BASIS.format("singular vectors", "singular values zero"))), g[..., 1:, :])
+            (rest_v, zero[..., None, :], _BASIS.format("singular vectors", "singular values zero"))), g)
         inner = put_on_diagonal(weights) + together * _anti(both) + against * _anti(apart)
         result = u @ inner @ adjoint(v)
         if u.shape[-2] > k:
@@ -256,7 +263,7 @@ def _svd(op: Any) -> Any:
     return Linear(apply, back)
 
 
-def _negligible(total: Any) -> Any:
+def negligible(total: Any) -> Any:
     """Where the sum of two singular values is zero within rounding."""
     total = value_of(total)
     n = total.shape[-1]
@@ -295,6 +302,8 @@ def _svd_of(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermiti
         return _svd_of_hermitian(a, compute_uv)
     if not compute_uv:
         return np.linalg.svdvals(a)
+    if a.ndim < 2:
+        np.linalg.svd(value_of(a))  # NumPy's own error
     rows, columns = a.shape[-2:]
     k = min(rows, columns)
     all_of_it = PRIMITIVES["svd"](a, full=True) if full_matrices and rows != columns else PRIMITIVES["svd"](a)
@@ -317,83 +326,3 @@ def _svd_of_hermitian(a: Any, compute_uv: bool) -> Any:
     s = np.take_along_axis(np.abs(values), order, -1)
     u = np.take_along_axis(vectors, order[..., None, :], -1)
     return _SVDResult(u, s, adjoint(u * signs[..., None, :]))
-
-
-add_primitive(Primitive("svdvals", lambda a: np.linalg.svd(a, compute_uv=False), cases=(
-    case(_TALL), case(_TALL.T.copy()), case(np.stack([_SQUARE, _SQUARE.T - 1])))))
-
-
-@RegisterGradient("svdvals", reads="inputs")
-def _svdvals(op: Any) -> Any:
-    """d σᵢ = Re uᵢᴴ dA vᵢ, with the adjoint U diag(g) Vᴴ"""
-    (a,) = op.inputs
-    u, _, vh = np.linalg.svd(a, full_matrices=False)
-    return Linear(lambda t: np.real(np.sum(_conj(u) * (t @ adjoint(vh)), axis=-2)),
-                  lambda g: (u * g[..., None, :]) @ vh)
-
-
-implements(np.linalg.svdvals)(lambda x, /: PRIMITIVES["svdvals"](x))
-
-# ---------------------------------------------------------------------- qr
-
-
-def _qr_kernel(a: Any) -> Any:
-    q, r = np.linalg.qr(a)
-    return np.concatenate([q, r], axis=-2)
-
-
-add_primitive(Primitive("qr", _qr_kernel, cases=(
-    case(_TALL[:, :1]), case(_TALL[None, :, 1:]), case(_LARGE))))
-
-
-@RegisterGradient("qr", reads="output")
-def _qr(op: Any) -> Any:
-    """d Q = (dA - Q dR) R⁻¹, d R = (S - Ω) R, S = Qᴴ dA R⁻¹, Ω = tril(S) - tril(S)ᴴ (Walter and Lehmann 2010)"""
-    n = op.output.shape[-1]
-    q, r = op.output[..., :-n, :], op.output[..., -n:, :]
-    below, eye = np.tri(n, k=-1), np.eye(n)
-
-    def skew(s: Any) -> Any:
-        """The anti-Hermitian matrix that has the lower triangle of `s`; R keeps a real diagonal"""
-        lower = below * s
-        turned = lower - adjoint(lower)
-        return turned + 1j * eye * np.imag(s) if s.dtype.kind == "c" else turned
-
-    def divided(x: Any) -> Any:
-        """X R⁻¹"""
-        return adjoint(np.linalg.solve(adjoint(r), adjoint(x)))
-
-    def apply(t: Any) -> Any:
-        x = divided(t)
-        s = adjoint(q) @ x
-        turned = skew(s)
-        return np.concatenate([x - q @ (s - turned), (s - turned) @ r], axis=-2)
-
-    def back(g: Any) -> Any:
-        to_q, to_r = g[..., :-n, :], g[..., -n:, :]
-        # The cotangents of S and of Ω; that of Ω goes to the lower triangle it was made from.
-        of_s = to_r @ adjoint(r) - adjoint(q) @ to_q
-        of_turned = -of_s
-        lower = below * (of_turned - adjoint(of_turned))
-        if of_s.dtype.kind == "c":
-            lower = lower + 1j * eye * np.imag(of_turned)
-        return adjoint(np.linalg.solve(r, adjoint(to_q + q @ (of_s + lower))))
-
-    return Linear(apply, back)
-
-
-@implements(np.linalg.qr)
-def _qr_of(a: Any, mode: str = "reduced") -> Any:
-    rows, columns = a.shape[-2:]
-    if mode not in ("reduced", "r") and not (mode == "complete" and rows <= columns):
-        raise NotImplementedError(f"np.linalg.qr: mode={mode!r} has no derivative for a matrix of shape "
-                                  f"{a.shape[-2:]}; use mode='reduced' or mode='r'")
-    k = min(rows, columns)
-    if k == 0:
-        q, r = np.linalg.qr(value_of(a))
-        return a[..., 0:0] @ a[..., 0:0, :] if mode == "r" else _QRResult(a * 0.0 + q, r)
-    both = PRIMITIVES["qr"](a[..., :k] if columns > k else a)
-    q, r = both[..., :rows, :], both[..., rows:, :]
-    if columns > k:
-        r = np.concatenate([r, adjoint(q) @ a[..., k:]], axis=-1)
-    return r if mode == "r" else _QRResult(q, r)

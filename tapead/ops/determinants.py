@@ -221,6 +221,6 @@ def _inv_lower(op: Any) -> Any:
 
 @implements(np.linalg.cholesky)
 def _cholesky_of(a: Any, /, *, upper: bool = False) -> Any:
-    """The derivative in a Hermitian matrix is Hermitian; see `one_triangle`"""
+    """One triangle is read, and the derivative lies there; see `one_triangle`"""
     factor = PRIMITIVES["cholesky"](one_triangle(a, not upper))
     return adjoint(factor) if upper else factor

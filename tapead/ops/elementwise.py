@@ -257,10 +257,20 @@ def _cosh(op: Any) -> Any:
 
 
 def _sech_kernel(x: Any) -> Any:
-    sech = 1 / np.cosh(x)
-    if sech.__class__ is np.float64 or sech.dtype.kind != "c":
-        return sech
-    return np.where(np.isfinite(sech), sech, 0)[()]
+    """1 / cosh(x), as 2 e / (1 + e²) with e = exp(-|x|): neither overflows, and NumPy is much quicker at exp"""
+    if x.__class__ is np.float64 or x.dtype.kind != "f" or x.ndim == 0:
+        sech = 1 / np.cosh(x)
+        if sech.__class__ is np.float64 or sech.dtype.kind != "c":
+            return sech
+        return np.where(np.isfinite(sech), sech, 0)[()]
+    e = np.abs(x)
+    np.negative(e, out=e)
+    np.exp(e, out=e)
+    below = e * e
+    below += 1
+    e += e
+    e /= below
+    return e
 
 
 # Its derivative written out goes through inf/inf where cosh overflows: hence a primitive.

@@ -13,7 +13,7 @@ from .arguments import as_operand, no_out
 _ROWS = np.array([0, 1, 1])
 _MASK = np.array([[True, False, True], [False, True, True]])
 
-_GETITEM = add_primitive(Primitive("getitem", lambda a, key: a[key][()], masks=True, cases=(
+GETITEM = add_primitive(Primitive("getitem", lambda a, key: a[key][()], masks=True, cases=(
     case((4,), key=2), case((4,), key=slice(1, None, 2)), case((3, 2), key=(slice(None), None, 1)),
     case((4,), key=np.array([0, 0, 3])), case((2, 3), key=_MASK), case((2, 3), key=(_ROWS, np.array([2, 0, 0]))),
     case((2, 3), key=...), case((4,), key=slice(None, None, -1)), case((), key=()),
@@ -28,34 +28,36 @@ _SCATTER = add_primitive(Primitive("scatter", lambda g, shape, key: _scatter(g, 
     case((2, 3), shape=(2, 3), key=(slice(None), np.array([2, 0, 2]))))))
 
 #: Types of the parts of a key that name no element twice and that nobody can change afterwards.
-_FIXED = frozenset([int, slice, type(None), type(...)])
+FIXED = frozenset([int, slice, type(None), type(...)])
 
 
 def _scatter(g: Any, shape: tuple[int, ...], key: Any) -> Any:
     """Zeros of `shape` with `g` added at `key`, as often as an element is named there."""
     result = np.zeros(shape, g.dtype)
-    if names_each_once(key):
-        result[key] = g
-    elif result.ndim == 1 or 8 * g.size < result.size:
-        np.add.at(result, key, g)
-    else:  # adding at flat places is several times faster, once all places have been numbered
-        places = np.arange(result.size).reshape(shape)[key]
-        np.add.at(result.reshape(-1), places.reshape(-1), g.reshape(-1))
+    add_at(result, key, g)
     return result[()]
 
 
 def add_at(total: Any, key: Any, g: Any) -> None:
     """Add `g` to an array at `key`, as often as an element is named there."""
-    if names_each_once(key):
+    if key.__class__ is slice:
+        part = total[key]
+        part += g
+    elif names_each_once(key):
         total[key] += g
-    else:
+    elif total.ndim == 1 or 8 * g.size < total.size or not total.flags.c_contiguous:
         np.add.at(total, key, g)
+    else:  # adding at flat places is several times faster, once all places have been numbered
+        places = np.arange(total.size).reshape(total.shape)[key]
+        np.add.at(total.reshape(-1), places.reshape(-1), np.broadcast_to(g, places.shape).reshape(-1))
 
 
 def names_each_once(key: Any) -> bool:
     """Whether a key names no element twice, so that assigning will do for adding."""
+    if key.__class__ in FIXED:
+        return True
     parts = key if key.__class__ is tuple else (key,)
-    return all(part.__class__ in _FIXED or part.dtype == bool or part.ndim == 0 for part in parts)
+    return all(part.__class__ in FIXED or part.dtype == bool or part.ndim == 0 for part in parts)
 
 
 @RegisterGradient("getitem")
@@ -63,7 +65,7 @@ def _getitem(op: Any) -> Any:
     """d x[k] = dx[k]; the adjoint adds into zeros"""
     key = op.attrs["key"]
     shape = op.inputs[0].shape
-    return Linear(lambda t: _GETITEM(t, key=key), lambda g: _SCATTER(g, shape=shape, key=key),
+    return Linear(lambda t: GETITEM(t, key=key), lambda g: _SCATTER(g, shape=shape, key=key),
                   add=lambda total, g: add_at(total, key, g))
 
 
@@ -75,24 +77,22 @@ def _scatter_rule(op: Any) -> Any:
 
 def placed(key: Any, shape: tuple[int, ...]) -> Linear:
     """The derivative of a result of `shape` in the input that it holds at `key`."""
-    return Linear(lambda t: _SCATTER(t, shape=shape, key=key), lambda g: _GETITEM(g, key=key))
+    return Linear(lambda t: _SCATTER(t, shape=shape, key=key), lambda g: GETITEM(g, key=key))
 
 
-def getitem(a: Any, key: Any) -> Any:
-    """``a[key]`` for a tensor; tensors of integers or truth values inside the key are used for their values."""
+def settled(key: Any) -> Any:
+    """A key as it can be remembered; tensors of integers or truth values inside it are used for their values."""
     if key.__class__ is tuple:
         for part in key:
-            if part.__class__ not in _FIXED:
-                key = tuple(map(settled_key, key))
-                break
-    elif key.__class__ not in _FIXED:
-        key = settled_key(key)
-    return a.__tapead_primitive__(_GETITEM, (a,), {"key": key})
+            if part.__class__ not in FIXED:
+                return tuple(map(settled_key, key))
+        return key
+    return settled_key(key)
 
 
 def settled_key(part: Any) -> Any:
     """A part of a key as a number, a slice, or an array of our own: the caller may change theirs before the sweep."""
-    if part.__class__ in _FIXED:
+    if part.__class__ in FIXED:
         return part
     if isinstance(part, str | bytes) or (isinstance(part, np.ndarray) and part.dtype.names is not None):
         raise IndexError(f"{part!r} is no index: only integers, slices, ..., None, and arrays of integers or truth "

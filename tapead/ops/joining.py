@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -178,7 +179,7 @@ def _array_split_of(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[A
             raise ValueError("number sections must be larger than 0.")
         each, more = divmod(length, sections)
         cuts = [position * each + min(position, more) for position in range(1, sections)]
-    cuts = [int(cut) for cut in cuts]
+    cuts = [operator.index(cut) for cut in cuts]
     return [ary[along(axis, slice(start, stop))] for start, stop in zip([0, *cuts], [*cuts, length], strict=True)]
 
 

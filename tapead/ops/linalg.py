@@ -97,10 +97,10 @@ def _tensorinv_of(a: Any, ind: int = 2) -> Any:
 @implements(np.linalg.matrix_power)
 def _matrix_power_of(a: Any, n: int) -> Any:
     n = constant("np.linalg.matrix_power", "n", n)
-    if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
+    if a.ndim < 2 or a.shape[-1] != a.shape[-2] or not hasattr(n, "__index__"):
         np.linalg.matrix_power(value_of(a), n)  # NumPy's own error
     if n == 0:
-        return a * 0.0 + np.eye(a.shape[-1], dtype=a.dtype)
+        return np.where(True, np.eye(a.shape[-1], dtype=a.dtype), a)
     if n < 0:
         a, n = np.linalg.inv(a), -n
     if n == 3:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -45,22 +46,22 @@ def put_on_diagonal(d: Any) -> Any:
 
 
 def one_triangle(a: Any, lower: bool) -> Any:
-    """A Hermitian matrix as NumPy reads it, from one triangle; what is Hermitian already stays as it is.
-
-    So the derivative in a Hermitian matrix is Hermitian, and that in any other lies in the triangle that is read.
-    """
-    value = value_of(a)
-    if np.array_equal(value, adjoint(value)):
-        return a
+    """A Hermitian matrix as NumPy reads it, from one triangle: the derivative lies there, as differences find it."""
+    if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
+        raise np.linalg.LinAlgError(f"expected a square matrix or a stack of such, got shape {a.shape}")
     half = np.tril(a, -1) if lower else np.triu(a, 1)
     return half + adjoint(half) + put_on_diagonal(np.real(diagonal(a)))
 
 
 def coincident(values: Any) -> Any:
-    """Which pairs of eigenvalues or singular values are the same number within rounding, itself included."""
+    """Which pairs of eigenvalues or singular values are the same number within rounding, itself included.
+
+    LAPACK splits values that are equal by some √n ε of the largest; to take more for equal would be to meet values that
+    are only close in any large matrix.
+    """
     values = value_of(values)
     gaps = np.abs(values[..., None, :] - values[..., :, None])
-    rounding = 8 * values.shape[-1] * float(np.finfo(values.dtype).eps)
+    rounding = 12 * math.sqrt(values.shape[-1]) * float(np.finfo(values.dtype).eps)
     return gaps <= rounding * np.max(np.abs(values), axis=-1)[..., None, None] if values.size else gaps == 0
 
 

@@ -18,6 +18,11 @@ def _without_nans(a: Any, neutral: Any) -> Any:
     return np.where(nans, neutral, a) if np.any(nans) else a
 
 
+def _axis_of(a: Any, axis: Axis) -> Axis:
+    """The axis; NumPy lets one of a number pass."""
+    return None if a.ndim == 0 and axis in (0, -1) else axis
+
+
 def _given(**arguments: Any) -> dict[str, Any]:
     """Those arguments that were given: the defaults stay with the function that they go to."""
     return {name: value for name, value in arguments.items() if value is not None and value is not True}
@@ -56,6 +61,7 @@ def _nanmean_of(a: Any, axis: Axis = None, dtype: Any = None, out: Any = None, k
                 where: Any = True) -> Any:
     no_out("np.nanmean", out)
     a = as_operand(a)
+    axis = _axis_of(a, axis)
     keep = ~np.isnan(value_of(a)) & value_of(where)
     return np.mean(a, axis=axis, dtype=dtype, keepdims=keepdims, **({} if np.all(keep) else {"where": keep}))
 
@@ -78,6 +84,7 @@ def _nan_spread(function: Any, a: Any, axis: Axis, dtype: Any, out: Any, ddof: A
     no_out(f"np.{name}", out)
     ddof = degrees(name, ddof, correction)
     a = as_operand(a)
+    axis = _axis_of(a, axis)
     keep = ~np.isnan(value_of(a)) & value_of(where)
     lacking = np.sum(keep, axis=axis, keepdims=keepdims) <= ddof
     chosen = {} if np.all(keep) else {"where": keep}

@@ -67,6 +67,8 @@ def _norm_of(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) 
     ord = constant("np.linalg.norm", "ord", ord)
     if ord is None and axis is None:
         return _euclidean(x, tuple(range(x.ndim)), keepdims)
+    if not (axis is None or isinstance(axis, tuple) or hasattr(axis, "__index__")):
+        raise TypeError("'axis' must be None, an integer or a tuple of integers")
     axes = normalize_axis_tuple(range(x.ndim) if axis is None else axis, x.ndim)
     if len(axes) == 1:
         return _vector_norm(x, ord, axes, keepdims)
@@ -109,7 +111,9 @@ def _matrix_norm(x: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any
     rows, columns = axes
     if ord in (2, -2, "nuc"):
         values = np.linalg.svdvals(np.moveaxis(x, axes, (-2, -1)))
-        result = np.sum(values, -1) if ord == "nuc" else np.max(values, -1) if ord == 2 else np.min(values, -1)
+        least: Any = {} if values.shape[-1] else {"initial": 0}
+        result = (np.sum(values, -1) if ord == "nuc" else np.max(values, -1, **least) if ord == 2
+                  else np.min(values, -1))
     elif ord in (1, -1, np.inf, -np.inf):
         totals = np.sum(np.abs(x), axis=rows if abs(ord) == 1 else columns, keepdims=True)
         result = np.max(totals, axis=axes) if ord > 0 else np.min(totals, axis=axes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -22,8 +23,7 @@ Extend = Callable[[Any, int, tuple[int, int], Pair], Any]
 @implements(np.pad)
 def _pad_of(array: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> Any:
     if callable(mode):
-        raise NotImplementedError("np.pad: a function for mode= would write into its argument; use one of the modes "
-                                  f"{', '.join(_MODES)}, or np.concatenate")
+        return _padded_by(mode, array, pad_width, options)
     if mode == "empty":
         raise NotImplementedError("np.pad: mode='empty' leaves values undefined, and so their derivatives; use "
                                   "mode='constant'")
@@ -42,6 +42,17 @@ def _pad_of(array: Any, pad_width: Any, mode: Any = "constant", **options: Any) 
                 raise ValueError(f"can't extend empty axis {axis} using modes other than 'constant' or 'empty'")
             array = extend(array, axis, width, choice)
     return array if widths != [(0, 0)] * array.ndim else np.copy(array)
+
+
+def _padded_by(function: Callable[..., Any], array: Any, pad_width: Any, options: dict[str, Any]) -> Any:
+    """An array padded by a function that writes into vectors with zeros at their ends."""
+    widths = _widths(pad_width, array.ndim)
+    padded = np.pad(array, widths)
+    for axis, width in enumerate(widths):
+        rows = np.moveaxis(padded, axis, -1)
+        for place in np.ndindex(rows.shape[:-1]):
+            function(rows[place], width, axis, options)
+    return padded
 
 
 def _widths(pad_width: Any, ndim: int) -> list[tuple[int, int]]:
@@ -164,7 +175,8 @@ _MODES: dict[str, tuple[Extend, str, Any]] = {
 
 @implements(np.tile)
 def _tile_of(A: Any, reps: Any) -> Any:  # noqa: N803 -- NumPy's name
-    times = [int(count) for count in np.ravel(value_of(reps))]
+    A = as_operand(A)
+    times = [operator.index(count) for count in np.ravel(value_of(reps)).tolist()]
     ndim = max(A.ndim, len(times))
     times = [1] * (ndim - len(times)) + times
     lengths = (1,) * (ndim - A.ndim) + A.shape

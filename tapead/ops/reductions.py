@@ -14,7 +14,7 @@ import numpy as np
 
 from ..registry import Linear, Primitive, RegisterGradient, add_primitive, case, implements, value_of
 from .arguments import as_operand, is_tensor, no_out
-from .axes import BACKWARDS, Axis, conjugate, expand, from_rows, slice_size, times, to_rows
+from .axes import BACKWARDS, Axis, conjugate, expand, from_rows, slice_size, stretched, times, to_rows
 
 _CASES = (case((3,)), case((2, 3), axis=1), case((2, 3), axis=-2, keepdims=True), case((2, 3, 2), axis=(0, 2)),
           case(()))
@@ -22,9 +22,12 @@ _CASES = (case((3,)), case((2, 3), axis=1), case((2, 3), axis=-2, keepdims=True)
 
 def _reduction(name: str, ufunc: np.ufunc, *cases: Any) -> Primitive:
     """The primitive that reduces by a ufunc over the axes."""
+    reduce: Callable[..., Any] = ufunc.reduce
 
     def kernel(a: Any, axis: Axis = None, keepdims: bool = False, **initial: Any) -> Any:
-        return ufunc.reduce(a, axis=axis, keepdims=keepdims, **initial)
+        if initial:
+            return reduce(a, axis=axis, keepdims=keepdims, **initial)
+        return reduce(a, axis, None, None, keepdims)
 
     return add_primitive(Primitive(name, kernel, cases=_CASES + cases))
 
@@ -72,7 +75,7 @@ def _sum(op: Any) -> Any:
     (x,) = op.inputs
     axis, keepdims = op.attrs.get("axis"), op.attrs.get("keepdims", False)
     return Linear(lambda t: np.sum(t, axis=axis, keepdims=keepdims),
-                  lambda g: np.broadcast_to(expand(g, axis, keepdims, x.ndim), x.shape))
+                  lambda g: stretched(expand(g, axis, keepdims, x.ndim), x.shape))
 
 
 @implements(np.sum)
@@ -95,7 +98,7 @@ def _mean(op: Any) -> Any:
     axis, keepdims = op.attrs.get("axis"), op.attrs.get("keepdims", False)
     size = max(slice_size(x.shape, axis), 1)
     return Linear(lambda t: np.sum(t, axis=axis, keepdims=keepdims) / size,
-                  lambda g: np.broadcast_to(expand(g / size, axis, keepdims, x.ndim), x.shape))
+                  lambda g: stretched(expand(g / size, axis, keepdims, x.ndim), x.shape))
 
 
 @implements(np.mean)

@@ -18,7 +18,7 @@ from ..registry import (
     implements,
     value_of,
 )
-from .arguments import as_operand, constant, no_out
+from .arguments import as_operand, no_out
 
 # ---------------------------------------------------------------------- where
 
@@ -64,9 +64,9 @@ add_primitive(Primitive("clip", lambda x, low, high: np.minimum(np.maximum(x, lo
 
 @RegisterGradient("clip")
 def _clip(op: Any) -> Any:
-    """d clip(x, l, h) = dx for l ≤ x ≤ h, dl below, dh above (and where l > h)"""
+    """d clip(x, l, h) = dx for l ≤ x ≤ h, dl below, dh above (and where l ≥ h: it is h whatever x is)"""
     x, low, high = map(value_of, op.inputs)
-    above = np.maximum(x, low) > high
+    above = (x > high) | (low >= high)
     below = (x < low) & ~above
     return ~(above | below), below, above
 
@@ -78,18 +78,33 @@ _MISSING: Any = object()
 def _clip_of(a: Any, a_min: Any = _MISSING, a_max: Any = _MISSING, out: Any = None, *, min: Any = _MISSING,
              max: Any = _MISSING, **ufunc_options: Any) -> Any:
     no_out("np.clip", out)
-    if ufunc_options:
-        raise NotImplementedError(f"np.clip: the keywords {sorted(ufunc_options)} are not supported on tensors; use "
-                                  "np.where or astype on the result")
     if (a_min is _MISSING) != (a_max is _MISSING):
         raise TypeError("np.clip: of a_min and a_max, both or neither must be given; min= and max= may be given alone")
     if a_min is not _MISSING and not (min is max is _MISSING):
         raise ValueError("np.clip: a_min and a_max, or min= and max=, but not both")
     low, high = (min, max) if a_min is _MISSING else (a_min, a_max)
     low, high = (None if bound is _MISSING else bound for bound in (low, high))
-    if low is None and high is None:
+    if low is high is None:
         return np.copy(a)
-    return PRIMITIVES["clip"](a, -np.inf if low is None else low, np.inf if high is None else high)
+    if (low is None or high is None) and np.result_type(*(value_of(one) for one in (a, low, high)
+                                                          if one is not None)).kind in "iub":
+        return np.clip(*map(value_of, (a, low, high)))  # infinite bounds would make them floating-point numbers
+    operands = [a, -np.inf if low is None else low, np.inf if high is None else high]
+    if ufunc_options:
+        operands = _as_clipped(operands, **ufunc_options)
+    return PRIMITIVES["clip"](*operands)
+
+
+def _as_clipped(operands: list[Any], dtype: Any = None, casting: Any = "same_kind", where: Any = True, order: Any = "K",
+                subok: bool = True) -> list[Any]:
+    """The operands in the type to clip in, as a ufunc's keywords choose it."""
+    if where is not True:
+        raise NotImplementedError("np.clip: where= leaves the result undefined where it is false; use "
+                                  "np.where(mask, np.clip(x, low, high), x)")
+    dtype = np.result_type(*map(value_of, operands)) if dtype is None else np.dtype(dtype)
+    if not np.can_cast(np.result_type(value_of(operands[0])), dtype, casting):
+        raise TypeError(f"np.clip: cannot cast from {np.result_type(value_of(operands[0]))} to {dtype} by {casting!r}")
+    return [operand if isinstance(operand, float) else as_operand(operand).astype(dtype) for operand in operands]
 
 
 # ---------------------------------------------------------------------- choices by several conditions
@@ -143,14 +158,26 @@ def _piecewise_of(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -
 
 @implements(np.nan_to_num)
 def _nan_to_num_of(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
-    if not copy:
-        raise NotImplementedError("np.nan_to_num: copy=False would write into a tensor, unseen by the tape")
-    numbers = {name: constant("np.nan_to_num", name, value)
-               for name, value in (("nan", nan), ("posinf", posinf), ("neginf", neginf))}
-    if np.iscomplexobj(x):
-        return np.nan_to_num(np.real(x), **numbers) + 1j * np.nan_to_num(np.imag(x), **numbers)
-    value = value_of(x)
-    return np.where(np.isfinite(value), x, np.nan_to_num(value, **numbers))
+    result = as_operand(x)
+    if result.dtype.kind == "c":
+        result = (_with_numbers(np.real(result), nan, posinf, neginf)
+                  + 1j * _with_numbers(np.imag(result), nan, posinf, neginf))
+    elif result.dtype.kind == "f":
+        result = _with_numbers(result, nan, posinf, neginf)
+    if copy:
+        return np.copy(result) if result is x else result
+    x[...] = result
+    return x
+
+
+def _with_numbers(x: Any, nan: Any, posinf: Any, neginf: Any) -> Any:
+    """A real array with numbers in the place of what is none; the largest of its type for infinities by default."""
+    limits, values = np.finfo(x.dtype), value_of(x)
+    for missing, number in ((np.isnan(values), nan), (np.isposinf(values), limits.max if posinf is None else posinf),
+                            (np.isneginf(values), limits.min if neginf is None else neginf)):
+        if np.any(missing):
+            x = np.where(missing, as_operand(number).astype(x.dtype), x)
+    return x
 
 
 # ---------------------------------------------------------------------- real and imaginary parts

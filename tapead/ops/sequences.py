@@ -65,7 +65,8 @@ def _gradient_of(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -
     if f.dtype.kind not in "fc":
         f = f.astype(float)
     gaps = _gaps(f, varargs, axes)
-    results = [_slope(f, axis, gap, edge_order) for axis, gap in zip(axes, gaps, strict=True)]
+    results = [_slope(f, axis, gap, edge_order).astype(f.dtype, copy=False)
+               for axis, gap in zip(axes, gaps, strict=True)]
     return results[0] if len(axes) == 1 else tuple(results)
 
 
@@ -148,6 +149,8 @@ def _trapezoid_of(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
 @implements(np.interp)
 def _interp_of(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None) -> Any:
     x, xp, fp = [_as_float(value) for value in (x, xp, fp)]
+    if x.dtype.kind == "c" or xp.dtype.kind == "c":
+        raise TypeError("np.interp: x and xp must be real; fp may be complex")
     if xp.ndim != 1 or fp.ndim != 1:
         raise ValueError("Data points must be 1-D sequences")
     if xp.shape[0] != fp.shape[0]:
@@ -161,7 +164,7 @@ def _interp_of(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, pe
         left = right = None
     places, known = value_of(xp), value_of(x)
     last = places.size - 1
-    at = np.clip(np.searchsorted(places, known, side="right") - 1, 0, last)
+    at = np.clip(np.searchsorted(xp, x, side="right") - 1, 0, last)
     start = np.minimum(at, max(last - 1, 0))
     width = xp[np.minimum(start + 1, last)] - xp[start]
     rise = fp[np.minimum(start + 1, last)] - fp[start]
@@ -265,5 +268,9 @@ def _unwrap(op: Any) -> Any:
 
 @implements(np.unwrap)
 def _unwrap_of(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * np.pi) -> Any:
-    return _UNWRAP(p, discont=constant("np.unwrap", "discont", discont), axis=axis,
-                   period=constant("np.unwrap", "period", period))
+    discont, turn = constant("np.unwrap", "discont", discont), value_of(period)
+    result = _UNWRAP(p, discont=discont, axis=axis, period=turn)
+    if turn is period:
+        return result
+    turns = np.rint((value_of(result) - value_of(p)) / turn)
+    return result + turns * (period - turn)

@@ -73,6 +73,8 @@ def _flat(a: Any, order: Any, copy: bool | None = None) -> Any:
         if not value_of(a).flags.c_contiguous:
             strides = value_of(a).strides
             a = np.transpose(a, sorted(range(a.ndim), key=lambda axis: -abs(strides[axis])))
+    if copy is None and not np.reshape(value_of(a), -1, order=order).flags.contiguous:
+        copy = True  # ravel makes it so, where reshape gives a view of what lies apart
     return reshape(a, -1, order, copy)
 
 

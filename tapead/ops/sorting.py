@@ -1,4 +1,4 @@
-"""Sorting, and what is read off sorted values: medians, quantiles, unique elements.
+"""Sorting, and what is read off sorted values: medians and quantiles.
 
 Where elements tie, each result belongs to the element that NumPy's order puts there.
 """
@@ -9,12 +9,10 @@ import warnings
 from typing import Any
 
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_index
 
 from ..registry import Linear, Primitive, RegisterGradient, add_primitive, case, implements, value_of
 from .arguments import as_operand, constant, no_out
 from .axes import Axis, axes_of, to_rows
-from .indexing import along
 from .statistics import weights_like
 
 # ---------------------------------------------------------------------- sort, partition
@@ -81,22 +79,9 @@ def _refuse_fields(function: str, order: Any) -> None:
 @implements(np.sort_complex)
 def _sort_complex_of(a: Any) -> Any:
     result = np.sort(a)
-    return result if result.dtype.kind == "c" else result.astype(np.result_type(result.dtype, np.complex64))
-
-
-# ---------------------------------------------------------------------- unique
-
-
-@implements(np.unique)
-def _unique_of(ar: Any, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False,
-               axis: int | None = None, *, equal_nan: bool = True, sorted: bool = True) -> Any:
-    unsorted: dict[str, Any] = {} if sorted else {"sorted": False}  # the keyword is new in NumPy 2.3
-    unique: Any = np.unique  # NumPy's stubs know its flags as literals only
-    found = unique(value_of(ar), True, return_inverse, return_counts, axis, equal_nan=equal_nan, **unsorted)
-    place = found[1]
-    values = np.ravel(ar)[place] if axis is None else ar[along(normalize_axis_index(axis, ar.ndim), place)]
-    others = found[1:] if return_index else found[2:]
-    return (values, *others) if others else values
+    if result.dtype.kind == "c":
+        return result
+    return result.astype(np.complex64 if result.dtype.char in "bhBH" else np.result_type(result.dtype, np.complex128))
 
 
 # ---------------------------------------------------------------------- median
@@ -108,7 +93,7 @@ def _unique_of(ar: Any, return_index: bool = False, return_inverse: bool = False
 def _median_of(a: Any, axis: Axis = None, out: Any = None, overwrite_input: bool = False,
                keepdims: bool = False) -> Any:
     no_out("np.median", out)
-    a = as_operand(a)
+    a = _inexact(a)
     rows = to_rows(a, axis)
     size = rows.shape[-1]
     if size == 0:
@@ -120,9 +105,15 @@ def _median_of(a: Any, axis: Axis = None, out: Any = None, overwrite_input: bool
     return _in_shape(_with_nans(result, rows, order), a, axis, keepdims)
 
 
+def _inexact(a: Any) -> Any:
+    """An array of floating-point or complex numbers."""
+    a = as_operand(a)
+    return a if a.dtype.kind in "fc" else a.astype(float)
+
+
 def _order(rows: Any) -> Any:
     """The places of the elements of every row in rising order, NaNs last."""
-    return np.argsort(value_of(rows), axis=-1, kind="stable")
+    return np.argsort(rows, axis=-1, kind="stable")
 
 
 def _at(rows: Any, order: Any, rank: Any) -> Any:
@@ -151,7 +142,7 @@ def _in_shape(result: Any, a: Any, axis: Axis, keepdims: bool, leading: int = 0)
 def _nanmedian_of(a: Any, axis: Axis = None, out: Any = None, overwrite_input: bool = False,
                   keepdims: bool = False) -> Any:
     no_out("np.nanmedian", out)
-    a = as_operand(a)
+    a = _inexact(a)
     rows = to_rows(a, axis)
     if rows.shape[-1] == 0:
         return np.nanmean(a, axis=axis, keepdims=keepdims)
@@ -176,6 +167,8 @@ _PLOTTING_POSITIONS = {
     "interpolated_inverted_cdf": (0.0, 1.0), "hazen": (0.5, 0.5), "weibull": (0.0, 0.0), "linear": (1.0, 1.0),
     "median_unbiased": (1 / 3.0, 1 / 3.0), "normal_unbiased": (3 / 8.0, 3 / 8.0),
 }
+#: Those that jump between values and means of two.
+_MEANS = frozenset(["midpoint", "averaged_inverted_cdf"])
 
 
 @implements(np.quantile)
@@ -211,11 +204,15 @@ def _quantile(function: str, a: Any, q: Any, axis: Axis, out: Any, overwrite_inp
         raise TypeError("a must be an array of real numbers")
     # A Python number leaves float32 as it is, as in NumPy.
     weak = type(q) in (int, float)
-    q = as_operand(q) if scale == 1 else np.true_divide(as_operand(q), scale)
+    q = as_operand(q)
+    if scale != 1:
+        q = q / (a.dtype.type(scale) if a.dtype.kind == "f" else scale)
     if not np.all((value_of(q) >= 0) & (value_of(q) <= 1)):
         raise ValueError(f"{function}: q must be in the range [0, {scale}]")
     if q.ndim > 2:
         raise ValueError("q must be a scalar or 1d")
+    if method in _PLOTTING_POSITIONS or method in _MEANS:
+        a = _inexact(a)
     if method not in _PLOTTING_POSITIONS:
         q = constant(f"{function} with method={method!r}, which jumps", "q", q)
     skips_nans = function.startswith("np.nan")
@@ -252,6 +249,8 @@ def _places(q: Any, count: Any, method: Any) -> tuple[Any, Any, Any]:
     Shaped like `q` and then like `count`; the distance is None where a method takes one value as it is.
     """
     q = np.reshape(q, q.shape + (1,) * count.ndim)
+    if q.dtype.kind == "f":
+        count = count.astype(q.dtype)
     if method in _PLOTTING_POSITIONS:
         alpha, beta = _PLOTTING_POSITIONS[method]
         place = (count - 1) * q if method == "linear" else count * q + (alpha + q * (1 - alpha - beta)) - 1
@@ -260,14 +259,14 @@ def _places(q: Any, count: Any, method: Any) -> tuple[Any, Any, Any]:
         low = np.clip(np.floor(known), 0, np.where(known > count - 1, count - 1, np.maximum(count - 2, 0)))
         low = low.astype(np.intp)
         high = np.where((known <= 0) & (known != low) | (known > count - 1), low, np.minimum(low + 1, count - 1))
-        return low, high, place - low
+        return low, high.astype(np.intp), place - low.astype(place.dtype)
     known = np.empty(np.broadcast_shapes(q.shape, count.shape))
     for size in np.unique(count):
         # NumPy's quantiles of 0, 1, 2, ... are the places themselves.
         of_size = np.quantile(np.arange(float(size)), np.ravel(q), method=method)
         np.copyto(known, np.reshape(of_size, q.shape), where=count == size)
     low = np.floor(known).astype(np.intp)
-    if method in ("midpoint", "averaged_inverted_cdf"):
+    if method in _MEANS:
         return low, np.ceil(known).astype(np.intp), known - low
     return low, low, None
 

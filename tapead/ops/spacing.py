@@ -55,10 +55,10 @@ def _logspace_of(start: Any, stop: Any, num: Any = 50, endpoint: bool = True, ba
 def _geomspace_of(start: Any, stop: Any, num: Any = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
     if np.any(value_of(start) == 0) or np.any(value_of(stop) == 0):
         raise ValueError("Geometric sequence cannot include zero")
-    if np.iscomplexobj(start) or np.iscomplexobj(stop):
-        raise NotImplementedError("np.geomspace: no derivative for complex ends; use np.exp(np.linspace(np.log(start), "
-                                  "np.log(stop), num))")
-    sign = np.sign(value_of(start))
+    kind = np.result_type(value_of(start), value_of(stop), np.zeros((), dtype))
+    start, stop = as_operand(start).astype(kind), as_operand(stop).astype(kind)
+    # Between complex ends it runs along a spiral, which turns with the first of them.
+    sign = start / np.abs(start) if kind.kind == "c" else np.sign(value_of(start))
     start, stop = start / sign, stop / sign
     points = np.logspace(np.log10(start), np.log10(stop), num, endpoint)
     if len(points) > 1 and endpoint:

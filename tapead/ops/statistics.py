@@ -1,4 +1,4 @@
-"""Variances, averages, covariances, histograms."""
+"""Variances, averages, covariances."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from ..registry import PRIMITIVES, Linear, Primitive, RegisterGradient, add_primitive, case, implements, value_of
-from .arguments import as_operand, constant, is_tensor, no_out
+from ..registry import Linear, Primitive, RegisterGradient, add_primitive, case, implements, value_of
+from .arguments import as_operand, constant, no_out
 from .axes import Axis, conjugate, expand, slice_size, times, to_rows
 from .reductions import divide_by_count
 
@@ -108,13 +108,21 @@ def _spread_of(primitive: Primitive, a: Any, axis: Axis, dtype: Any, out: Any, d
     """Variance or standard deviation about the mean."""
     no_out(f"np.{primitive.name}", out)
     ddof = degrees(primitive.name, ddof, correction)
-    a = as_operand(a)
-    if dtype is not None and a.dtype != dtype:
-        a = a.astype(dtype)
+    a = _cast(primitive.name, a, dtype)
     if where is True:
         return primitive(a, axis=axis, ddof=ddof, keepdims=keepdims)
     where = np.broadcast_to(value_of(where), a.shape)
     return primitive(np.where(where, a, 0), axis=axis, ddof=ddof, keepdims=keepdims, where=where)
+
+
+def _cast(function: str, a: Any, dtype: Any) -> Any:
+    """The samples in the type that ``dtype=`` asks to compute in."""
+    a = as_operand(a)
+    if dtype is None or a.dtype == dtype:
+        return a
+    if a.dtype.kind == "c" and np.dtype(dtype).kind != "c":
+        raise TypeError(f"np.{function}: dtype={np.dtype(dtype)} would drop the imaginary parts; use np.real(x)")
+    return a.astype(dtype)
 
 
 def degrees(function: str, ddof: Any, correction: Any) -> Any:
@@ -133,9 +141,7 @@ def _var_about(function: Any, a: Any, axis: Axis, dtype: Any, out: Any, ddof: An
     name = function.__name__
     no_out(f"np.{name}", out)
     ddof = degrees(name, ddof, correction)
-    a = as_operand(a)
-    if dtype is not None and a.dtype != dtype:
-        a = a.astype(dtype)
+    a = _cast(name, a, dtype)
     keep = np.broadcast_to(value_of(where), a.shape)
     freedom = np.maximum(np.sum(keep, axis=axis, keepdims=keepdims) - ddof, 0)
     if np.any(freedom == 0):
@@ -264,32 +270,3 @@ def _corrcoef_of(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = Non
     if correlation.dtype.kind == "c":
         return np.clip(np.real(correlation), -1, 1) + 1j * np.clip(np.imag(correlation), -1, 1)
     return np.clip(correlation, -1, 1)
-
-
-# ---------------------------------------------------------------------- counting
-
-
-@implements(np.bincount)
-def _bincount_of(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
-    if not is_tensor(weights):
-        return np.bincount(value_of(x), weights, minlength)
-    places = np.asarray(value_of(x))
-    size = len(np.bincount(places, value_of(weights), minlength))  # which also checks the arguments
-    return PRIMITIVES["scatter"](weights.astype(float), shape=(size,), key=places)
-
-
-@implements(np.histogram)
-def _histogram_of(a: Any, bins: Any = 10, range: Any = None, density: bool | None = None, weights: Any = None) -> Any:
-    if np.ndim(bins) == 0 and range is None:
-        a = constant("np.histogram without range=, where the edges of the bins follow the data", "a", a)
-    values, bins = np.ravel(value_of(a)), constant("np.histogram", "bins", bins)
-    if not is_tensor(weights):
-        return np.histogram(values, bins, range, density, weights)
-    edges = np.histogram(values, bins, range, weights=np.ravel(value_of(weights)))[1]
-    place = np.searchsorted(edges, values, side="right") - 1
-    place[values == edges[-1]] = len(edges) - 2
-    inside = np.flatnonzero((place >= 0) & (place < len(edges) - 1))
-    counts = PRIMITIVES["scatter"](np.reshape(weights, (-1,))[inside], shape=(len(edges) - 1,), key=place[inside])
-    if density:
-        return counts / np.diff(edges) / np.sum(counts), edges
-    return counts, edges

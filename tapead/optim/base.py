@@ -11,9 +11,11 @@ import numpy as np
 from ..modes import enable_grad
 from ..tensor import Tensor
 
-__all__ = ["Array", "Closure", "Group", "Optimizer", "Parameters", "real_parts", "replace"]
+__all__ = ["IMPLEMENTATIONS", "Array", "Closure", "Group", "Optimizer", "Parameters", "real_parts", "replace"]
 
 Parameters = Iterable[Tensor] | Iterable[Mapping[str, Any]]
+#: Options of PyTorch's that choose among its implementations of one step; here there is one.
+IMPLEMENTATIONS = frozenset(["foreach", "fused", "capturable"])
 Closure = Callable[[], Any]
 Group = dict[str, Any]
 Array = Any
@@ -32,6 +34,9 @@ class Optimizer:
     defaults : dict
         The options of groups that do not say otherwise.
 
+    All optimisers take PyTorch's ``foreach``, ``fused`` and ``capturable``, which choose among its implementations of
+    the same step, for which there is one here. ``differentiable=True``, a step that is itself on the tape, raises.
+
     Attributes
     ----------
     param_groups : list of dict
@@ -48,8 +53,8 @@ class Optimizer:
         or an option is out of its range.
     """
 
-    def __init__(self, params: Parameters, defaults: Group) -> None:
-        self.defaults = defaults
+    def __init__(self, params: Parameters, defaults: Group, differentiable: bool = False) -> None:
+        self.defaults = {name: value.item() if isinstance(value, Tensor) else value for name, value in defaults.items()}
         self.state: dict[Tensor, Group] = {}
         self.param_groups: list[Group] = []
         if isinstance(params, (Tensor, Mapping)):
@@ -59,6 +64,8 @@ class Optimizer:
         if not given:
             raise ValueError(f"{self._name}: there are no parameters")
         for group in given if isinstance(given[0], Mapping) else [{"params": given}]:
+            if differentiable:
+                group = {**group, "differentiable": True}  # type: ignore[dict-item]  # the first one says what all are
             self.add_param_group(group)  # type: ignore[arg-type]  # the first one says what all are
 
     @property
@@ -75,6 +82,12 @@ class Optimizer:
         """
         if not isinstance(param_group, Mapping) or "params" not in param_group:
             raise TypeError(f"{self._name}: a group is a dict with the key 'params', not {param_group!r}")
+        param_group = {name: value.item() if isinstance(value, Tensor) and name != "params" else value
+                       for name, value in param_group.items() if name not in IMPLEMENTATIONS}
+        if param_group.pop("differentiable", False):
+            raise NotImplementedError(f"{self._name}: differentiable=True, a step that is on the tape, is not covered; "
+                                      "write the step with tensors: new = x - lr * gradient, gradient from "
+                                      "tapead.gradients(..., create_graph=True)")
         unknown = sorted(param_group.keys() - self.defaults.keys() - {"params"})
         if unknown:
             raise ValueError(f"{self._name}: a group has the unknown options {unknown}; there are "

@@ -41,9 +41,10 @@ class SGD(Optimizer):
     """
 
     def __init__(self, params: Parameters, lr: float = 1e-3, momentum: float = 0.0, dampening: float = 0.0,
-                 weight_decay: float = 0.0, nesterov: bool = False, *, maximize: bool = False) -> None:
+                 weight_decay: float = 0.0, nesterov: bool = False, *, maximize: bool = False,
+                 foreach: bool | None = None, differentiable: bool = False, fused: bool | None = None) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay,
-                                  "nesterov": nesterov, "maximize": maximize})
+                                  "nesterov": nesterov, "maximize": maximize}, differentiable)
 
     def _check(self, group: Group) -> None:
         super()._check(group)
@@ -86,6 +87,8 @@ class Adam(Optimizer):
     betas : (float, float)
     eps, weight_decay : float
     amsgrad, maximize : bool
+    decoupled_weight_decay : bool
+        Weights decay on their own, as in :class:`AdamW`.
 
     Examples
     --------
@@ -98,17 +101,16 @@ class Adam(Optimizer):
     tensor([ 0.5, -1.5], requires_grad=True)
     """
 
-    #: Whether weights decay on their own, or by an addition to the gradient.
-    _decoupled = False
-
     def __init__(self, params: Parameters, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
                  eps: float = 1e-8, weight_decay: float = 0.0, amsgrad: bool = False, *,
-                 maximize: bool = False) -> None:
+                 foreach: bool | None = None, maximize: bool = False, capturable: bool = False,
+                 differentiable: bool = False, fused: bool | None = None, decoupled_weight_decay: bool = False) -> None:
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay,
-                                  "amsgrad": amsgrad, "maximize": maximize})
+                                  "amsgrad": amsgrad, "maximize": maximize,
+                                  "decoupled_weight_decay": decoupled_weight_decay}, differentiable)
 
     def _updated(self, value: Array, gradient: Array, state: Group, group: Group) -> Array:
-        if self._decoupled:
+        if group["decoupled_weight_decay"]:
             value = value * (1 - group["lr"] * group["weight_decay"])
         else:
             gradient = _decayed(value, gradient, group)
@@ -141,12 +143,12 @@ class AdamW(Adam):
         As for :class:`Adam`.
     """
 
-    _decoupled = True
-
     def __init__(self, params: Parameters, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
-                 eps: float = 1e-8, weight_decay: float = 1e-2, amsgrad: bool = False, *,
-                 maximize: bool = False) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
+                 eps: float = 1e-8, weight_decay: float = 1e-2, amsgrad: bool = False, *, maximize: bool = False,
+                 foreach: bool | None = None, capturable: bool = False, differentiable: bool = False,
+                 fused: bool | None = None) -> None:
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize,
+                         differentiable=differentiable, decoupled_weight_decay=True)
 
 
 class RMSprop(Optimizer):
@@ -167,10 +169,11 @@ class RMSprop(Optimizer):
     """
 
     def __init__(self, params: Parameters, lr: float = 1e-2, alpha: float = 0.99, eps: float = 1e-8,
-                 weight_decay: float = 0.0, momentum: float = 0.0, centered: bool = False, *,
-                 maximize: bool = False) -> None:
+                 weight_decay: float = 0.0, momentum: float = 0.0, centered: bool = False,
+                 capturable: bool = False, foreach: bool | None = None, maximize: bool = False,
+                 differentiable: bool = False) -> None:
         super().__init__(params, {"lr": lr, "alpha": alpha, "eps": eps, "weight_decay": weight_decay,
-                                  "momentum": momentum, "centered": centered, "maximize": maximize})
+                                  "momentum": momentum, "centered": centered, "maximize": maximize}, differentiable)
 
     def _updated(self, value: Array, gradient: Array, state: Group, group: Group) -> Array:
         alpha, momentum = group["alpha"], group["momentum"]

@@ -62,7 +62,7 @@ class LBFGS(Optimizer):
 
     def __init__(self, params: Parameters, lr: float = 1.0, max_iter: int = 20, max_eval: int | None = None,
                  tolerance_grad: float = 1e-7, tolerance_change: float = 1e-9, history_size: int = 100,
-                 line_search_fn: str = "strong_wolfe") -> None:
+                 line_search_fn: str | None = "strong_wolfe") -> None:
         _minimize()
         super().__init__(params, {"lr": lr, "max_iter": max_iter,
                                   "max_eval": max_iter * 5 // 4 if max_eval is None else max_eval,

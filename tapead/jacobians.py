@@ -1,0 +1,219 @@
+"""Full Jacobians and Hessians, and products with Hessians: what takes more than one sweep."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .transforms import (
+    Function,
+    Positions,
+    Recording,
+    _as_tuple,
+    _called,
+    _is_one,
+    _plain,
+    _positions,
+    _Transformed,
+    grad,
+    jvp,
+)
+
+__all__ = ["hessian", "hvp", "jacobian"]
+
+Sweep = Callable[[list[Any]], list[Any]]
+
+
+def jacobian(f: Function, argnums: Positions = 0, mode: str = "auto", sparse: Any = False) -> Function:
+    """A function that returns the full Jacobian of `f`.
+
+    Parameters
+    ----------
+    f : callable
+        Returns arrays or nested containers of them.
+    argnums : int or sequence of int
+        Which positional arguments to differentiate in.
+    mode : {"auto", "fwd", "rev"}
+        One forward sweep per input element, one reverse sweep per output element, or whichever are fewer.
+    sparse : bool or Sparsity or scipy.sparse array
+        Whether to return ``scipy.sparse`` matrices, from one sweep per group of columns (or rows) that have no element
+        in the same place. The structure comes from the tape, and is remembered from call to call; give what
+        :func:`sparsity` returned, or your own matrix, to use that.
+
+    Returns
+    -------
+    callable
+        An array of shape ``output.shape + input.shape``; for containers, the structure of the output with the structure
+        of the input in the place of each leaf. If `sparse`, a ``csr_array`` of shape ``(output.size, input.size)`` in
+        the place of each array; it holds every element that may be other than zero.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tapead as ta
+    >>> ta.jacobian(lambda x: x[0] * x)(np.array([2.0, 3.0]))
+    array([[4., 0.],
+           [3., 2.]])
+    >>> ta.jacobian(lambda x: x**2, sparse=True)(np.ones(1000)).nnz
+    1000
+    """
+    if mode not in ("auto", "fwd", "rev"):
+        raise ValueError(f"jacobian: mode must be 'auto', 'fwd' or 'rev', not {mode!r}")
+    if sparse is not False:
+        from .sparse.compression import given_structure, jacobian_of
+
+        return _Transformed(jacobian_of, f, argnums, mode, given_structure(sparse), {})
+    return _Transformed(_jacobian_of, f, argnums, mode)
+
+
+def _jacobian_of(f: Function, args: tuple[Any, ...], kwargs: dict[str, Any], argnums: Positions, mode: str) -> Any:
+    recording = Recording("jacobian", f, args, kwargs, _positions(argnums, args, "jacobian", f))
+    columns = sum(stand_in.size for stand_in in recording.inputs)
+    rows = sum(np.size(_plain(output)) for output in recording.outputs)
+    forwards = mode == "fwd" or (mode == "auto" and columns <= rows)
+    blocks = (_by_columns if forwards else _by_rows)(recording, _called(f))
+    one = _is_one(argnums)
+    return recording.rebuild_outputs(
+        [recording.rebuild_inputs(row)[0] if one else recording.rebuild_inputs(row) for row in blocks])
+
+
+def _swept(sweep: Sweep, sweep_many: Sweep, at_once: int, values: Sequence[Any], f: str) -> list[Any]:
+    """What a sweep makes of the unit vectors of the space of `values`: per result, an array with a row for each.
+
+    Where a unit vector is complex, of 1 and i together.
+    """
+    count = sum(map(np.size, values))
+    if at_once > 1 and count > 1 and all(value.dtype.kind != "c" for value in values):
+        parts = [sweep_many(_units(values, start, min(start + at_once, count))) for start in range(0, count, at_once)]
+        return [np.concatenate(rows) if len(rows) > 1 else rows[0] for rows in zip(*parts, strict=True)]
+    results = []
+    for place in range(count):
+        unit = [part[0] for part in _units(values, place, place + 1)]
+        found = sweep(unit)
+        if any(part.dtype.kind == "c" and np.any(part) for part in unit):
+            turned = sweep([part * 1j if part.dtype.kind == "c" else part for part in unit])
+            found = [_joined(*pair, f) for pair in zip(found, turned, strict=True)]
+        results.append(found)
+    if not results:
+        return [np.stack([nothing])[:0] for nothing in sweep([np.zeros(np.shape(value)) for value in values])]
+    return [np.stack(rows) for rows in zip(*results, strict=True)]
+
+
+def _units(values: Sequence[Any], start: int, stop: int) -> list[Any]:
+    """Unit vectors `start` to `stop` of the space of `values`: arrays of their shapes with an axis in front."""
+    units, before = [], 0
+    for value in values:
+        size = np.size(value)
+        dtype = value.dtype if value.dtype.kind in "fc" else float
+        unit = np.zeros((stop - start, size), dtype)
+        first, last = max(start, before), min(stop, before + size)
+        places = np.arange(first, last)
+        unit[places - start, places - before] = 1
+        units.append(unit.reshape(stop - start, *np.shape(value)))
+        before += size
+    return units
+
+
+def _joined(along_1: Any, along_i: Any, f: str) -> Any:
+    if along_1.dtype.kind != "c":
+        return along_1 + 1j * along_i
+    rest = np.abs(_plain(along_i) - 1j * _plain(along_1))
+    if np.any(rest > 1e-3 * np.abs(_plain(along_1))):
+        raise TypeError(f"jacobian: {f} is not holomorphic, so that no complex matrix is its derivative; use jvp or "
+                        "vjp, or differentiate in the real and imaginary parts")
+    return along_1
+
+
+def _by_columns(recording: Recording, f: str) -> list[list[Any]]:
+    inputs = [_plain(stand_in) for stand_in in recording.inputs]
+    pushed = _swept(recording.push, recording.push_many, recording.at_once, inputs, f)
+    blocks = []
+    for position, output in enumerate(recording.outputs):
+        shape = np.shape(_plain(output))
+        row, start = [], 0
+        for stand_in in recording.inputs:
+            columns = pushed[position][start:start + stand_in.size]
+            start += stand_in.size
+            row.append(np.reshape(np.moveaxis(columns, 0, -1), shape + stand_in.shape)[()])
+        blocks.append(row)
+    return blocks
+
+
+def _by_rows(recording: Recording, f: str) -> list[list[Any]]:
+    outputs = [np.asarray(_plain(output)) for output in recording.outputs]
+    pull = functools.partial(recording.pull, keep=True)
+    pulled = _swept(pull, recording.pull_many, recording.at_once, outputs, f)
+    blocks, start = [], 0
+    for output in outputs:
+        row = []
+        for position, stand_in in enumerate(recording.inputs):
+            rows = pulled[position][start:start + output.size]
+            if output.dtype.kind == stand_in.dtype.kind == "c":  # the adjoint of a number is its conjugate
+                rows = np.conj(rows)
+            row.append(np.reshape(rows, output.shape + stand_in.shape)[()])
+        blocks.append(row)
+        start += output.size
+    return blocks
+
+
+def hessian(f: Function, argnums: Positions = 0, sparse: Any = False) -> Function:
+    """A function that returns the Hessian of `f` (forward over reverse).
+
+    Parameters
+    ----------
+    f : callable
+        Returns one real number.
+    argnums : int or sequence of int
+        Which positional arguments to differentiate in.
+    sparse : bool or Sparsity or scipy.sparse array
+        As for :func:`jacobian`, by a colouring that makes use of the symmetry; a structure is that of the Jacobian of
+        the gradient.
+
+    Returns
+    -------
+    callable
+        An array of shape ``x.shape + x.shape``; nested structures as for :func:`jacobian` of the gradient.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tapead as ta
+    >>> ta.hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 3.0]))
+    array([[6., 2.],
+           [2., 0.]])
+    """
+    if sparse is not False:
+        from .sparse.compression import given_structure, hessian_of
+
+        return _Transformed(hessian_of, f, argnums, given_structure(sparse), {})
+    return jacobian(grad(f, argnums), argnums, mode="fwd")
+
+
+def hvp(f: Function, primals: Any, vectors: Any) -> Any:
+    """The product of the Hessian of `f` with vectors (forward over reverse): about the cost of two gradients.
+
+    Parameters
+    ----------
+    f : callable
+        Takes ``*primals``; returns one real number.
+    primals, vectors : tuple or list, or one array
+        The point and the direction: the same structure and shapes.
+
+    Returns
+    -------
+    tuple, or one array
+        As `primals` was given.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tapead as ta
+    >>> ta.hvp(lambda x: np.sum(x**3), (np.array([1.0, 2.0]),), (np.array([1.0, 1.0]),))
+    (array([ 6., 12.]),)
+    """
+    point = _as_tuple(primals)
+    _, products = jvp(grad(f, tuple(range(len(point)))), point, _as_tuple(vectors))
+    return products if isinstance(primals, (tuple, list)) else products[0]
