@@ -8,7 +8,7 @@ from catalogue import numpy_primitives
 
 import tapead as ta
 from tapead.registry import PRIMITIVES, Linear, case
-from tapead.symbolic import Proof, prove
+from tapead.symbolic import Proof, prove, prove_all
 
 RULES = {name: primitive for name, primitive in numpy_primitives().items()
          if primitive.differentiable and primitive.rule is not None}
@@ -23,22 +23,33 @@ def registry():
     PRIMITIVES.update(before)
 
 
+@pytest.fixture(scope="module")
+def proofs():
+    """One proof of every rule."""
+    return {proof.name: proof for proof in prove_all(names=RULES)}
+
+
+def test_all_are_proved_at_once_in_alphabetical_order(proofs):
+    assert list(proofs) == sorted(RULES)
+    assert not any(proof.status == "REFUTED" for proof in proofs.values())
+
+
 @pytest.mark.parametrize("name", [name for name, primitive in RULES.items() if primitive.elementwise])
-def test_every_elementwise_rule_is_proved(name):
-    proof = prove(name)
+def test_every_elementwise_rule_is_proved(proofs, name):
+    proof = proofs[name]
     assert proof.status == "PROVED", proof
 
 
 @pytest.mark.parametrize("name", [name for name, primitive in RULES.items() if not primitive.elementwise])
-def test_every_other_rule_is_proved_or_agrees_to_fifty_digits(name):
-    proof = prove(name)
+def test_every_other_rule_is_proved_or_agrees_to_fifty_digits(proofs, name):
+    proof = proofs[name]
     assert proof.status == "PROVED" or (proof.status == "UNDECIDED" and proof.points > 0), proof
 
 
 @pytest.mark.parametrize("name", ["sum", "mean", "reshape", "transpose", "getitem", "scatter", "matmul", "where",
                                   "stack", "broadcast_to", "astype", "max", "var", "std", "cumprod", "sort"])
-def test_the_common_structural_rules_are_proved(name):
-    proof = prove(name)
+def test_the_common_structural_rules_are_proved(proofs, name):
+    proof = proofs[name]
     assert proof.status == "PROVED", proof
     assert len(proof.shapes) == len(PRIMITIVES[name].cases)
 
@@ -254,6 +265,16 @@ def test_undecided_rules_are_checked_to_fifty_digits(registry):
     assert proof.status == "UNDECIDED" and proof.points >= 20
     with ta.override_gradient({"spectrum": lambda op: Linear(rule(op).apply, lambda g: rule(op).adjoint(g) / 2)}):
         assert prove("spectrum").status == "REFUTED"
+
+
+def test_a_proof_that_breaks_off_is_undecided_and_stops_no_other(registry, monkeypatch):
+    def broken(primitive, deadline):
+        raise KeyError("ComplexInfinity")
+
+    monkeypatch.setattr("tapead.symbolic.proofs._for_all_keywords", broken)
+    first, second = prove_all(names=["sin", "sum"])
+    assert first.status == "UNDECIDED" and "broke off: KeyError: 'ComplexInfinity'" in first.evidence
+    assert second.status == "PROVED"
 
 
 def test_there_is_nothing_to_prove_without_a_rule(registry):

@@ -14,19 +14,20 @@ import tapead.scipy.special as tapead_special  # noqa: E402 -- the same
 from tapead.registry import PRIMITIVES  # noqa: E402 -- the same
 
 #: SciPy's own values are wrong in the fifth digit, or never come.
-ROUGH = ("special_obl_", "special_pro_rad2")
+ROUGH = ("special_obl_ang", "special_obl_rad", "special_pro_rad2")
 #: Their values come from searches that end at about ten digits.
 COARSE = {"special_btdtria", "special_btdtrib", "special_fdtri", "special_fdtridfd", "special_bdtrik",
-          "special_nbdtrik"}
-#: Differentiable once in their parameters, of which they have the derivative by an integral.
-ONCE = {"special_gammainc_slope", "special_betainc_slope"}
-#: With float32 SciPy takes their count for a float, and warns.
+          "special_nbdtrik", "special_bdtrin", "special_nbdtrin", "special_nctdtridf", "special_nctdtrinc",
+          "special_ncfdtridfn"}
+#: Or at five, so that differences of them say little; their rules are those of the functions they are inverse to.
+SEARCHED = {"special_ncfdtridfd", "special_ncfdtrinc"}
 #: With float32 SciPy does not return from some of them.
-SPHEROIDAL = "special_pro_"
+SPHEROIDAL = ("special_pro_", "special_obl_")
+#: With float32 SciPy takes their count for a float, and warns.
 COUNTS = {"special_bdtr", "special_bdtrc", "special_bdtri"}
 
 NAMES = [name for name, primitive in sorted(PRIMITIVES.items()) if name.startswith("special_")
-         and primitive.differentiable and not name.startswith(ROUGH) and name not in ONCE | {"special_faddeeva"}]
+         and primitive.differentiable and not name.startswith(ROUGH) and name not in SEARCHED | {"special_faddeeva"}]
 
 
 def drawn(name, number):
@@ -51,7 +52,7 @@ def test_forward_and_reverse_agree_with_differences(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_second_order_or_an_error_that_says_why_not(name):
+def test_second_order(name):
     function, point = drawn(name, 0)
     direction = directions(point)
 
@@ -60,11 +61,7 @@ def test_second_order_or_an_error_that_says_why_not(name):
         parts = pull(np.ones(np.shape(out))[()])
         return sum(np.sum(np.real(part)) for part in parts)
 
-    try:
-        tangent = ta.jvp(pulled, point, direction)[1]
-    except NotImplementedError as error:
-        assert "_slope: no derivative with respect to argument" in str(error)
-        return
+    tangent = ta.jvp(pulled, point, direction)[1]
     expected = difference(pulled, point, direction)
     np.testing.assert_allclose(tangent, expected, rtol=1e-5, atol=1e-5)
     gradients = ta.grad(pulled, tuple(range(len(point))))(*point)
@@ -81,12 +78,12 @@ def test_float32_stays_float32(name):
     assert all(part.dtype == np.float32 for part in pull(directions((out,))[0]))
 
 
-def test_most_ufuncs_are_covered_and_every_rule_states_its_formula():
+def test_all_ufuncs_are_covered_and_every_rule_states_its_formula():
     from tapead.ops.calls import COMPOSED
     from tapead.registry import UFUNCS
 
     ufuncs = {one for one in vars(special).values() if isinstance(one, np.ufunc)}
-    assert len([one for one in ufuncs if one in UFUNCS or one in COMPOSED]) >= 195
+    assert [one for one in ufuncs if one not in UFUNCS and one not in COMPOSED] == []
     assert all(PRIMITIVES[name].rule.__doc__ for name in NAMES)
 
 
@@ -98,10 +95,10 @@ def test_a_ufunc_of_scipy_works_on_tensors_as_it_is():
 
 
 def test_an_argument_without_a_derivative_is_named():
-    with pytest.raises(NotImplementedError, match=r"jv: no derivative with respect to argument 'v'"):
+    with pytest.raises(NotImplementedError, match=r"scipy\.special\.jv: no derivative with respect to the order v"):
         ta.grad(lambda v: special.jv(v, 1.0))(0.5)
-    with pytest.raises(NotImplementedError, match="ncfdtr has no derivative here"):
-        ta.grad(lambda x: special.ncfdtr(2.0, 3.0, 0.5, x))(0.5)
+    with pytest.raises(NotImplementedError, match=r"scipy\.special\.pbdv: no derivative with respect to the order v"):
+        ta.grad(lambda v: special.pbdv(v, 1.0)[0])(0.5)
 
 
 # Derivatives to 16 digits, by differences of mpmath at 50.

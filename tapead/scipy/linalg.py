@@ -16,12 +16,11 @@ array([[1., 1.],
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..ops.arguments import as_operand, constant, is_tensor
+from ..ops.arguments import as_operand, constant
 from ..ops.matrices import adjoint, hermitian_part, one_triangle
 from ..registry import PRIMITIVES, Linear, Primitive, RegisterGradient, add_primitive, case, value_of
 
@@ -30,45 +29,14 @@ try:
 except ImportError as error:
     raise ImportError('tapead.scipy needs SciPy; install it with pip install "tapead[scipy]"') from error
 
-__all__ = ["block_diag", "cho_factor", "cho_solve", "cholesky", "det", "expm", "inv", "logm", "lu_solve", "solve",
-           "solve_banded", "solve_sylvester", "solve_triangular", "sqrtm", "toeplitz"]
+from .matrix_functions import expm, logm, sqrtm
+from .wrapping import each, only, square, wraps
+
+__all__ = ["block_diag", "cho_factor", "cho_solve", "cholesky", "det", "expm", "inv", "logm", "lu_factor", "lu_solve",
+           "solve", "solve_banded", "solve_sylvester", "solve_triangular", "sqrtm", "toeplitz"]
 
 _SQUARE = np.array([[1.1, 0.3], [-0.4, 0.8]])
 _OTHER = np.array([[0.7, -0.2], [0.5, 1.9]])
-
-
-def _wraps(function: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """SciPy's own function where no argument holds a tensor, the decorated one otherwise."""
-
-    def decorate(meaning: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(meaning)
-        def call(*args: Any, **kwargs: Any) -> Any:
-            if any(map(_holds_tensor, args)) or any(map(_holds_tensor, kwargs.values())):
-                return meaning(*args, **kwargs)
-            return function(*args, **kwargs)
-
-        call.__doc__ = f"``scipy.linalg.{function.__name__}``, on tensors too. {meaning.__doc__ or ''}".rstrip()
-        return call
-
-    return decorate
-
-
-def _holds_tensor(value: Any) -> bool:
-    return is_tensor(value) or (isinstance(value, (tuple, list)) and any(map(_holds_tensor, value)))
-
-
-def _only(function: str, **options: Any) -> None:
-    """Refuse options that tensors have no meaning for; each is (value, what it has to be)."""
-    for name, (value, allowed) in options.items():
-        if value not in allowed:
-            raise NotImplementedError(f"scipy.linalg.{function}: {name}={value!r} is not covered on tensors; leave it "
-                                      f"at {allowed[0]!r}")
-
-
-def _no_options(function: str, options: dict[str, Any]) -> None:
-    if options:
-        raise NotImplementedError(f"scipy.linalg.{function}: {', '.join(options)} is not covered on tensors; leave it "
-                                  "out")
 
 
 # ---------------------------------------------------------------------- triangular systems
@@ -77,11 +45,12 @@ _TRANSPOSED = {0: 0, 1: 1, 2: 2, "N": 0, "T": 1, "C": 2}
 
 
 def _triangular_kernel(a: Any, b: Any, trans: int = 0, lower: bool = False, unit_diagonal: bool = False) -> Any:
-    return np.asarray(_scipy.solve_triangular(a, b, trans=trans, lower=lower, unit_diagonal=unit_diagonal))
+    return each(functools.partial(_scipy.solve_triangular, trans=trans, lower=lower, unit_diagonal=unit_diagonal), a,
+                 b)
 
 
 add_primitive(Primitive("solve_triangular", _triangular_kernel, cases=(
-    case(_SQUARE, (2, 2)), case(_SQUARE, (2, 1), lower=True), case(_SQUARE, (2, 1), trans=1),
+    case(_SQUARE, (2, 2)), case(_SQUARE, (2, 1), lower=True), case(_SQUARE[None], (2, 1), trans=1),
     case(_SQUARE, (2, 1), trans=1, lower=True, unit_diagonal=True))))
 
 
@@ -110,63 +79,82 @@ def _solve_triangular(op: Any) -> Any:
             Linear(solved, back))
 
 
-@_wraps(_scipy.solve_triangular)
+@wraps(_scipy.solve_triangular)
 def solve_triangular(a: Any, b: Any, trans: Any = 0, lower: bool = False, unit_diagonal: bool = False,
                      overwrite_b: bool = False, check_finite: bool = True) -> Any:
     """Only the triangle that is read has a derivative."""
-    a, b = as_operand(a), as_operand(b)
-    _one_matrix("solve_triangular", a)
+    a, b = square("solve_triangular", a), as_operand(b)
     columns = b[:, None] if b.ndim == 1 else b
     x = PRIMITIVES["solve_triangular"](a, columns, trans=_TRANSPOSED[trans], lower=bool(lower),
                                        unit_diagonal=bool(unit_diagonal))
-    return x[:, 0] if b.ndim == 1 else x
+    return x[..., 0] if b.ndim == 1 else x
 
 
-def _one_matrix(function: str, a: Any) -> None:
-    if a.ndim != 2:
-        raise NotImplementedError(f"scipy.linalg.{function}: stacks of matrices are not covered on tensors, a has "
-                                  f"shape {a.shape}; call it for each matrix and np.stack the results")
-
-
-@_wraps(_scipy.cholesky)
+@wraps(_scipy.cholesky)
 def cholesky(a: Any, lower: bool = False, overwrite_a: bool = False, check_finite: bool = True) -> Any:
-    """The derivative in a Hermitian matrix is Hermitian."""
+    """One triangle is read, and the derivative lies there."""
     return np.linalg.cholesky(a, upper=not lower)
 
 
-@_wraps(_scipy.cho_factor)
+@wraps(_scipy.cho_factor)
 def cho_factor(a: Any, lower: bool = False, overwrite_a: bool = False, check_finite: bool = True) -> Any:
     """The triangle that SciPy leaves as it finds it is zero here."""
     return np.linalg.cholesky(a, upper=not lower), bool(lower)
 
 
-@_wraps(_scipy.cho_solve)
+@wraps(_scipy.cho_solve)
 def cho_solve(c_and_lower: Any, b: Any, overwrite_b: bool = False, check_finite: bool = True) -> Any:
     """By two triangular systems."""
     factor, lower = c_and_lower
-    first = solve_triangular(factor, b, trans=0 if lower else 2, lower=lower)
-    return solve_triangular(factor, first, trans=2 if lower else 0, lower=lower)
+    b = as_operand(b)
+    first = solve_triangular(factor, b[:, None] if b.ndim == 1 else b, trans=0 if lower else 2, lower=lower)
+    x = solve_triangular(factor, first, trans=2 if lower else 0, lower=lower)
+    return x[..., 0] if b.ndim == 1 else x
 
 
-@_wraps(_scipy.lu_solve)
+@wraps(_scipy.lu_factor)
+def lu_factor(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any:
+    """Of square matrices; the order of the rows is a constant."""
+    a = square("lu_factor", a)
+    pivots = np.asarray(_scipy.lu_factor(value_of(a))[1])
+    rows = np.take_along_axis(a, _order(pivots)[..., None], axis=-2)
+    return PRIMITIVES["lu"](rows), pivots
+
+
+def _order(pivots: Any) -> Any:
+    """The order of the rows after LAPACK's exchanges."""
+    order = np.broadcast_to(np.arange(pivots.shape[-1]), pivots.shape).copy()
+    for lead in np.ndindex(pivots.shape[:-1]):
+        for place, other in enumerate(pivots[lead]):
+            order[lead][[place, other]] = order[lead][[other, place]]
+    return order
+
+
+@wraps(_scipy.lu_solve)
 def lu_solve(lu_and_piv: Any, b: Any, trans: int = 0, overwrite_b: bool = False, check_finite: bool = True) -> Any:
     """Differentiable in the factors and in b; the permutation is an array of integers."""
     lu, pivots = lu_and_piv
     lu, b = as_operand(lu), as_operand(b)
-    order = np.arange(lu.shape[0])
-    for place, other in enumerate(np.asarray(value_of(pivots))):
-        order[[place, other]] = order[[other, place]]
+    columns = b[:, None] if b.ndim == 1 else b
+    columns = columns + np.zeros((*lu.shape[:-2], 1, 1), columns.dtype) if lu.ndim > 2 else columns
+    order = _order(np.asarray(value_of(pivots)))
     if trans == 0:
-        middle = solve_triangular(lu, b[order], lower=True, unit_diagonal=True)
-        return solve_triangular(lu, middle)
-    middle = solve_triangular(lu, b, trans=trans)
-    return solve_triangular(lu, middle, trans=trans, lower=True, unit_diagonal=True)[np.argsort(order)]
+        middle = solve_triangular(lu, _reordered(columns, order), lower=True, unit_diagonal=True)
+        x = solve_triangular(lu, middle)
+    else:
+        middle = solve_triangular(lu, columns, trans=trans)
+        x = _reordered(solve_triangular(lu, middle, trans=trans, lower=True, unit_diagonal=True), np.argsort(order))
+    return x[..., 0] if b.ndim == 1 else x
+
+
+def _reordered(rows: Any, order: Any) -> Any:
+    return rows[..., order, :] if order.ndim == 1 else np.take_along_axis(rows, order[..., None], axis=-2)
 
 
 # ---------------------------------------------------------------------- general systems
 
 
-@_wraps(_scipy.solve)
+@wraps(_scipy.solve)
 def solve(a: Any, b: Any, lower: bool = False, overwrite_a: bool = False, overwrite_b: bool = False,
           check_finite: bool = True, assume_a: str | None = None, transposed: bool = False) -> Any:
     """What `assume_a` says of symmetry and triangles is kept, the method is that of a general matrix."""
@@ -190,21 +178,21 @@ def solve(a: Any, b: Any, lower: bool = False, overwrite_a: bool = False, overwr
     return np.linalg.solve(a.mT if transposed else a, b)
 
 
-@_wraps(_scipy.inv)
+@wraps(_scipy.inv)
 def inv(a: Any, overwrite_a: bool = False, check_finite: bool = True, **options: Any) -> Any:
     """By the method for general matrices."""
-    _only("inv", **{name: (value, (None, "general") if name == "assume_a" else (False,))
+    only("inv", **{name: (value, (None, "general") if name == "assume_a" else (False,))
                     for name, value in options.items()})
     return np.linalg.inv(a)
 
 
-@_wraps(_scipy.det)
+@wraps(_scipy.det)
 def det(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any:
-    """As ``np.linalg.det``: the derivative at a singular matrix is its adjugate."""
-    return np.linalg.det(a)
+    """As ``np.linalg.det``, but always in double precision: the derivative at a singular matrix is its adjugate."""
+    return np.linalg.det(a.astype(np.result_type(a.dtype, np.float64)))
 
 
-add_primitive(Primitive("solve_sylvester", lambda a, b, q: np.asarray(_scipy.solve_sylvester(a, b, q)), cases=(
+add_primitive(Primitive("solve_sylvester", functools.partial(each, _scipy.solve_sylvester), cases=(
     case(_SQUARE, np.array([[1.3]]), (2, 1)), case(np.array([[1.3]]), _OTHER, (1, 2)))))
 
 
@@ -222,7 +210,7 @@ def _solve_sylvester(op: Any) -> Any:
             Linear(lambda t: own(a, b, t), back))
 
 
-@_wraps(_scipy.solve_sylvester)
+@wraps(_scipy.solve_sylvester)
 def solve_sylvester(a: Any, b: Any, q: Any) -> Any:
     """Differentiable in all three."""
     return PRIMITIVES["solve_sylvester"](as_operand(a), as_operand(b), as_operand(q))
@@ -270,91 +258,38 @@ def _solve_banded(op: Any) -> Any:
             Linear(lambda t: own(ab, t, lower=lower, upper=upper), back))
 
 
-@_wraps(_scipy.solve_banded)
+@wraps(_scipy.solve_banded)
 def solve_banded(l_and_u: Any, ab: Any, b: Any, overwrite_ab: bool = False, overwrite_b: bool = False,
                  check_finite: bool = True) -> Any:
     """Only the places of the band have a derivative."""
     lower, upper = (int(constant("scipy.linalg.solve_banded", "l_and_u", width)) for width in l_and_u)
     ab, b = as_operand(ab), as_operand(b)
+    if ab.ndim != 2 or b.ndim > 2:
+        raise NotImplementedError(f"scipy.linalg.solve_banded: stacks are not covered on tensors, ab has shape "
+                                  f"{ab.shape} and b {b.shape}; call it for each and np.stack the results")
     columns = b[:, None] if b.ndim == 1 else b
     x = PRIMITIVES["solve_banded"](ab, columns, lower=lower, upper=upper)
     return x[:, 0] if b.ndim == 1 else x
 
 
-# ---------------------------------------------------------------------- functions of matrices
-
-
-def _in_block(function: Any, a: Any, t: Any) -> Any:
-    """The derivative of a function of matrices: the upper right block of f([[A, T], [0, A]])"""
-    n = a.shape[-1]
-    block = np.concatenate([np.concatenate([a, t.astype(np.result_type(a.dtype, t.dtype))], axis=-1),
-                            np.concatenate([np.zeros((n, n), a.dtype), a], axis=-1)])
-    return function(block)[:n, n:]
-
-
-def _function_of_matrices(name: str, function: Callable[[Any], Any], *cases: Any) -> None:
-    own = add_primitive(Primitive(name, function, cases=cases))
-
-    @RegisterGradient(name, reads="inputs")
-    def _rule(op: Any) -> Any:
-        """f([[A, dA], [0, A]]) = [[f(A), df], [0, f(A)]], with the adjoint the same at Aᴴ (Mathias 1996)"""
-        (a,) = op.inputs
-        return Linear(lambda t: _in_block(own, a, t), lambda g: _in_block(own, adjoint(a), g))
-
-
-_function_of_matrices("expm", lambda a: np.asarray(_scipy.expm(a)), case(_SQUARE))
-_function_of_matrices("logm", lambda a: np.asarray(_scipy.logm(a)), case(_SQUARE))
-
-
-@_wraps(_scipy.expm)
-def expm(A: Any) -> Any:  # noqa: N803 -- SciPy's name
-    """Of one matrix, or of each in a stack."""
-    if A.ndim > 2:
-        flat = np.reshape(A, (-1, *A.shape[-2:]))
-        return np.reshape(np.stack([PRIMITIVES["expm"](one) for one in flat]), A.shape)
-    return PRIMITIVES["expm"](A)
-
-
-@_wraps(_scipy.logm)
-def logm(A: Any, **options: Any) -> Any:  # noqa: N803 -- SciPy's name
-    """The principal logarithm."""
-    _no_options("logm", options)
-    _one_matrix("logm", A)
-    return PRIMITIVES["logm"](A)
-
-
-add_primitive(Primitive("sqrtm", lambda a: np.asarray(_scipy.sqrtm(a)), cases=(case(_SQUARE), case(_OTHER))))
-
-
-@RegisterGradient("sqrtm", reads="output")
-def _sqrtm(op: Any) -> Any:
-    """X dX + dX X = dA"""
-    x, sylvester = op.output, PRIMITIVES["solve_sylvester"]
-    return Linear(lambda t: sylvester(x, x, t), lambda g: sylvester(adjoint(x), adjoint(x), g))
-
-
-@_wraps(_scipy.sqrtm)
-def sqrtm(A: Any, **options: Any) -> Any:  # noqa: N803 -- SciPy's name
-    """The principal square root."""
-    _no_options("sqrtm", options)
-    _one_matrix("sqrtm", A)
-    return PRIMITIVES["sqrtm"](A)
-
-
 # ---------------------------------------------------------------------- matrices from parts
 
 
-@_wraps(_scipy.toeplitz)
+@wraps(_scipy.toeplitz)
 def toeplitz(c: Any, r: Any = None) -> Any:
     """Of one column and one row."""
-    c = np.ravel(as_operand(c))
-    r = np.conj(c) if r is None else np.ravel(as_operand(r))
+    c = as_operand(c)
+    r = np.conj(c) if r is None else as_operand(r)
+    if c.ndim > 1 or r.ndim > 1:
+        raise NotImplementedError(f"scipy.linalg.toeplitz: one column and one row are covered on tensors, not shapes "
+                                  f"{c.shape} and {r.shape}; call it for each and np.stack the results")
+    c, r = np.ravel(c), np.ravel(r)
     rows, columns = c.shape[0], r.shape[0]
     parts = np.concatenate([c[::-1], r[1:]])
     return parts[rows - 1 - np.arange(rows)[:, None] + np.arange(columns)]
 
 
-@_wraps(_scipy.block_diag)
+@wraps(_scipy.block_diag)
 def block_diag(*arrs: Any) -> Any:
     """Of matrices, rows and numbers."""
     blocks = [np.atleast_2d(as_operand(one)) for one in arrs]

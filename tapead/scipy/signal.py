@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..ops.arguments import as_operand
 from ..registry import Linear, Primitive, RegisterGradient, add_primitive, case
@@ -65,10 +67,9 @@ def convolve(in1: Any, in2: Any, mode: str = "full", method: str = "auto") -> An
     array([3., 3., 1.])
     """
     a, b = as_operand(in1), as_operand(in2)
-    if mode not in ("full", "same", "valid"):
-        raise ValueError(f"convolve: mode must be 'full', 'same' or 'valid', not {mode!r}")
-    if a.ndim != b.ndim:
-        raise ValueError(f"convolve: in1 has {a.ndim} axes, in2 {b.ndim}")
+    _check("convolve", a, b, mode)
+    if method not in ("auto", "direct", "fft"):
+        raise ValueError(f"convolve: method must be 'auto', 'direct' or 'fft', not {method!r}")
     if a.ndim == 0:
         return a * b
     if method == "auto":
@@ -85,8 +86,8 @@ def convolve(in1: Any, in2: Any, mode: str = "full", method: str = "auto") -> An
     return _FULL(a, b, method=method)[tuple([slice(start, start + length) for start, length in places])]
 
 
-def fftconvolve(in1: Any, in2: Any, mode: str = "full", axes: None = None) -> Any:
-    """The convolution of two arrays over all axes, by Fourier transforms.
+def fftconvolve(in1: Any, in2: Any, mode: str = "full", axes: int | Sequence[int] | None = None) -> Any:
+    """The convolution of two arrays by Fourier transforms.
 
     Parameters
     ----------
@@ -94,13 +95,49 @@ def fftconvolve(in1: Any, in2: Any, mode: str = "full", axes: None = None) -> An
         Of the same number of axes.
     mode : {"full", "same", "valid"}
         As for :func:`convolve`.
-    axes : None
-        Over a choice of axes it is not covered.
+    axes : int or sequence of int, optional
+        Convolve along these axes only, of all by default; the others are broadcast.
 
     Returns
     -------
     Tensor or array
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tapead as ta
+    >>> from tapead.scipy.signal import fftconvolve
+    >>> x = np.ones((2, 3))
+    >>> np.round(ta.grad(lambda k: fftconvolve(x, k, mode="valid", axes=1).sum())(np.ones((1, 2))), 12)
+    array([[4., 4.]])
     """
-    if axes is not None:
-        raise NotImplementedError("fftconvolve: axes= is not covered; convolve along one axis at a time")
-    return convolve(in1, in2, mode, "fft")
+    if axes is None:
+        return convolve(in1, in2, mode, "fft")
+    a, b = as_operand(in1), as_operand(in2)
+    _check("fftconvolve", a, b, mode)
+    shapes = list(zip(a.shape, b.shape, strict=True))
+    # To convolve with one number is to multiply by it.
+    chosen = [axis for axis in normalize_axis_tuple(axes, a.ndim) if 1 not in shapes[axis]]
+    if any(1 not in lengths and len(set(lengths)) > 1 for axis, lengths in enumerate(shapes) if axis not in chosen):
+        raise ValueError(f"fftconvolve: shapes {a.shape} and {b.shape} cannot be broadcast along the axes that are not "
+                         f"in {axes!r}")
+    if mode == "valid" and any(m < n for axis, (m, n) in enumerate(shapes) if axis in chosen):
+        if any(m > n for axis, (m, n) in enumerate(shapes) if axis in chosen):
+            raise ValueError("fftconvolve: for mode 'valid' one of the arrays must be at least as large along every "
+                             "axis")
+        return fftconvolve(b, a, mode, axes)
+    lengths = [a.shape[axis] + b.shape[axis] - 1 for axis in chosen]
+    real = a.dtype.kind != "c" and b.dtype.kind != "c"
+    there, back = (np.fft.rfftn, np.fft.irfftn) if real else (np.fft.fftn, np.fft.ifftn)
+    result = (back(there(a, lengths, chosen) * there(b, lengths, chosen), lengths, chosen) if chosen else a * b)
+    kept = result.shape if mode == "full" else a.shape if mode == "same" else [
+        m - n + 1 if axis in chosen else result.shape[axis] for axis, (m, n) in enumerate(shapes)]
+    starts = [(whole - part) // 2 for whole, part in zip(result.shape, kept, strict=True)]
+    return result[tuple([slice(start, start + part) for start, part in zip(starts, kept, strict=True)])]
+
+
+def _check(function: str, a: Any, b: Any, mode: str) -> None:
+    if mode not in ("full", "same", "valid"):
+        raise ValueError(f"{function}: mode must be 'full', 'same' or 'valid', not {mode!r}")
+    if a.ndim != b.ndim:
+        raise ValueError(f"{function}: in1 has {a.ndim} axes, in2 {b.ndim}")

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..ops.arguments import as_operand
 from ..registry import Linear, Primitive, RegisterGradient, add_primitive, case
 
 try:
@@ -84,14 +85,14 @@ def _read(a: Any, data: Any) -> tuple[Any, dict[str, Any]]:
 
 
 def matmul(A: Any, x: Any, data: Any = None) -> Any:  # noqa: N803 -- what a matrix is called
-    """The product of a sparse matrix and a vector or matrix.
+    """The product of a sparse matrix and a vector or matrix, in either order: what ``A @ x`` and ``x @ A`` are.
 
     Parameters
     ----------
     A : sparse matrix or array
         The pattern, and the elements unless `data` is given.
     x : array_like or Tensor
-        A vector, or a matrix.
+        A vector, or a matrix. In the place of `A` if that is in the place of `x`.
     data : array_like or Tensor, optional
         The elements, in the order of ``A.tocoo()``.
 
@@ -109,8 +110,12 @@ def matmul(A: Any, x: Any, data: Any = None) -> Any:  # noqa: N803 -- what a mat
     >>> ta.grad(lambda x: matmul(A, x).sum())(np.ones(2))
     array([3., 3.])
     """
+    if _sparse.issparse(x):
+        elements, pattern = _read(x, data)
+        left = as_operand(A)
+        return _PRODUCT(elements, left.T, **_turned(pattern)).T
     elements, pattern = _read(A, data)
-    return _PRODUCT(elements, x, **pattern)
+    return _PRODUCT(elements, as_operand(x), **pattern)
 
 
 def spsolve(A: Any, b: Any, data: Any = None) -> Any:  # noqa: N803 -- what a matrix is called
@@ -140,4 +145,4 @@ def spsolve(A: Any, b: Any, data: Any = None) -> Any:  # noqa: N803 -- what a ma
     array([0.375, 0.25 ])
     """
     elements, pattern = _read(A, data)
-    return _SOLVE(elements, b, **pattern)
+    return _SOLVE(elements, as_operand(b), **pattern)

@@ -1,7 +1,9 @@
 """Densities and distribution functions of common distributions, of tensors or arrays, with SciPy's parameter names.
 
-Each distribution is a namespace of functions: ``stats.norm.logpdf(x, loc=0, scale=1)``. They are differentiable in
-everything but counts. Outside of the support a density is 0, its logarithm -inf, and every derivative 0.
+Each distribution is a namespace of functions: ``stats.norm.logpdf(x, loc=0, scale=1)``; called with parameters,
+``stats.norm(0, 1).logpdf(x)``, it keeps them. They are differentiable in everything but counts. Outside of the support
+a density is 0, its logarithm -inf, and every derivative 0; so it is at infinity, and where a density is infinite
+itself. Parameters that are not allowed (a scale or shape of zero or less) give NaN, as in SciPy.
 
 Examples
 --------
@@ -18,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ops.arguments import as_operand
+from ..ops.arguments import as_operand, constant
 from ..registry import value_of
 from . import special as _rules  # noqa: F401 -- the rules of the functions below
 from .special.table import NAMES
@@ -43,11 +45,42 @@ def _masked(inside: Any, formula: Function, x: Any, safe: Any, outside: Any) -> 
 def _log_of_share(share: Any, rest: Any) -> Any:
     """log(share), by the rest where that is the smaller one"""
     small = value_of(share) < 0.5
-    with np.errstate(divide="ignore"):
-        return np.where(small, np.log(np.where(small, share, 0.5)), np.log1p(-np.where(small, 0.5, rest)))
+    return np.where(small, np.log(np.where(small, share, 0.5)), np.log1p(-np.where(small, 0.5, rest)))
 
 
-class Continuous:
+class _Distribution:
+    """What a distribution is besides its functions."""
+
+    def __call__(self, *args: Any, **options: Any) -> _Frozen:
+        """The distribution of these parameters."""
+        return _Frozen(self, args, options)
+
+
+class _Frozen:
+    """A distribution whose parameters are fixed: its functions take what is left."""
+
+    def __init__(self, distribution: _Distribution, args: tuple[Any, ...], options: dict[str, Any]) -> None:
+        self.dist, self.args, self.kwds = distribution, args, options
+
+    def __getattr__(self, name: str) -> Function:
+        function = getattr(self.dist, name)
+        return lambda x: function(x, *self.args, **self.kwds)
+
+
+def _are_positive(parameters: Any) -> Any:
+    """Where all of these parameters are allowed."""
+    allowed: Any = True
+    for parameter in parameters:
+        allowed = allowed & (np.asarray(value_of(parameter)) > 0)
+    return allowed
+
+
+def _allowed(parameter: Any, allowed: Any) -> Any:
+    """A parameter, with 1 in the place of what is not allowed."""
+    return parameter if np.all(allowed) else np.where(allowed, parameter, 1.0)
+
+
+class Continuous(_Distribution):
     """A distribution over numbers, from its standard form.
 
     Parameters
@@ -85,11 +118,19 @@ class Continuous:
     def _evaluate(self, formula: Function, x: Any, args: tuple[Any, ...], options: dict[str, Any], below: Any,
                   above: Any) -> Any:
         shapes, loc, scale = self._read(args, options)
-        y = (as_operand(x) - loc) / scale
+        allowed = _are_positive((*shapes, scale))
+        parameters = [_allowed(one, allowed) for one in (*shapes, scale)]
+        y = (as_operand(x) - loc) / parameters[-1]
         values = value_of(y)
-        inside = (values >= self._low) & (values <= self._high)
-        outside = np.where(np.isnan(values), np.nan, np.where(values < self._low, below, above))
-        return _masked(inside, lambda z: formula(z, *shapes, scale), y, self._safe, outside)
+        inside = (values >= self._low) & (values <= self._high) & np.isfinite(values) & allowed
+        is_below = (values < self._low) | (values == -np.inf)
+        outside = np.where(np.isnan(values) | ~np.asarray(allowed), np.nan, np.where(is_below, below, above))
+        ends = inside & ((values == self._low) | (values == self._high))
+        with np.errstate(all="ignore"):
+            if np.any(ends):
+                there = np.asarray(formula(np.where(ends, values, self._safe), *map(value_of, parameters)))
+                inside, outside = inside & ~(ends & (there == np.inf)), np.where(ends, there, outside)
+            return _masked(inside, lambda z: formula(z, *parameters), y, self._safe, outside)
 
     def logpdf(self, x: Any, *args: Any, **options: Any) -> Any:
         """The logarithm of the density."""
@@ -131,6 +172,15 @@ def _laplace_logcdf(y: Any) -> Any:
     return np.where(y < 0, below, np.log1p(-np.exp(-np.abs(y)) / 2))
 
 
+def _student_cdf(y: Any, df: Any) -> Any:
+    """Constant in the degrees of freedom at the centre and where nothing is left of the tail"""
+    size = np.abs(value_of(y))
+    constant = (size < 1e-100) | (NAMES["stdtr"](value_of(df), -size) < 1e-300)
+    if not np.any(constant):
+        return NAMES["stdtr"](df, y)
+    return np.where(constant, NAMES["stdtr"](value_of(df), y), NAMES["stdtr"](df, np.where(constant, 1.0, y)))
+
+
 norm = Continuous(lambda y: -y * y / 2 - _HALF_LOG_2PI, _ndtr, support=_REAL, sf=lambda y: _ndtr(-y), logcdf=_log_ndtr,
                   logsf=lambda y: _log_ndtr(-y))
 expon = Continuous(lambda y: -y, lambda y: -np.expm1(-y), support=_HALF, sf=lambda y: np.exp(-y),
@@ -147,14 +197,14 @@ beta = Continuous(lambda y, a, b: _xlogy(a - 1, y) + _xlog1py(b - 1, -y) - _beta
                   lambda y, a, b: NAMES["betainc"](a, b, y), shapes="a b", support=_ONE,
                   sf=lambda y, a, b: NAMES["betaincc"](a, b, y))
 t = Continuous(lambda y, df: -(df + 1) / 2 * np.log1p(y * y / df) - _betaln(df / 2, 0.5) - np.log(df) / 2,
-               lambda y, df: NAMES["stdtr"](df, y), shapes="df", support=_REAL, sf=lambda y, df: NAMES["stdtr"](df, -y))
+               _student_cdf, shapes="df", support=_REAL, sf=lambda y, df: _student_cdf(-y, df))
 lognorm = Continuous(lambda y, s: -(np.log(y) / s) ** 2 / 2 - np.log(s * y) - _HALF_LOG_2PI,
                      lambda y, s: _ndtr(np.log(y) / s), shapes="s", support=(5e-324, np.inf),
                      sf=lambda y, s: _ndtr(-np.log(y) / s), logcdf=lambda y, s: _log_ndtr(np.log(y) / s),
                      logsf=lambda y, s: _log_ndtr(-np.log(y) / s))
 
 
-class Discrete:
+class Discrete(_Distribution):
     """A distribution over whole numbers; not differentiable in them.
 
     Parameters
@@ -163,12 +213,14 @@ class Discrete:
         Of ``(k, *shapes)``, inside of the support.
     shapes : str
         What the shape parameters are called.
-    highest : callable
-        The end of the support, of the shapes.
+    highest, permitted : callable
+        The end of the support, and where the shapes are allowed, of the shapes.
     """
 
-    def __init__(self, logpmf: Function, cdf: Function, sf: Function, shapes: str, highest: Function) -> None:
-        self._logpmf, self._cdf, self._sf, self._shapes, self._highest = logpmf, cdf, sf, shapes.split(), highest
+    def __init__(self, name: str, logpmf: Function, cdf: Function, sf: Function, shapes: str, highest: Function,
+                 permitted: Function) -> None:
+        self._name, self._logpmf, self._cdf, self._sf, self._shapes = name, logpmf, cdf, sf, shapes.split()
+        self._highest, self._permitted = highest, permitted
 
     def _evaluate(self, formula: Function, k: Any, args: tuple[Any, ...], options: dict[str, Any], below: Any,
                   above: Any, whole: bool) -> Any:
@@ -178,11 +230,16 @@ class Discrete:
             raise TypeError(f"expected the parameters {', '.join(names)}; got {len(args)} by position and "
                             f"{', '.join(options) or 'none'} by name")
         shapes = tuple([given[name] for name in self._shapes])
-        count = np.asarray(value_of(k)) - np.asarray(value_of(given["loc"]))
+        count = np.asarray(constant(self._name, "k", k)) - np.asarray(constant(self._name, "loc", given["loc"]))
+        allowed = np.asarray(self._permitted(*map(value_of, shapes)))
+        shapes = tuple([one if np.all(allowed) else np.where(allowed, one, 1) for one in shapes])
         high = self._highest(*map(value_of, shapes))
-        inside = (count >= 0) & (count <= high) & ((count == np.floor(count)) | (not whole))
-        outside = np.where(np.isnan(count), np.nan, np.where(count < 0, below, np.where(count > high, above, below)))
-        result = formula(np.where(inside, np.floor(count), 0.0), *shapes)
+        inside = (count >= 0) & (count <= high) & ((count == np.floor(count)) | (not whole)) & allowed
+        inside = inside & np.isfinite(count)
+        outside = np.where(np.isnan(count) | ~allowed, np.nan,
+                           np.where(count < 0, below, np.where(count >= high, above, below)))
+        with np.errstate(all="ignore"):
+            result = formula(np.where(inside, np.floor(count), 0.0), *shapes)
         return result if np.all(inside) else np.where(inside, result, outside)
 
     def logpmf(self, k: Any, *args: Any, **options: Any) -> Any:
@@ -205,6 +262,10 @@ class Discrete:
         """The logarithm of the probability of at most k."""
         return self._evaluate(lambda *a: np.log(self._cdf(*a)), k, args, options, -np.inf, 0.0, False)
 
+    def logsf(self, k: Any, *args: Any, **options: Any) -> Any:
+        """The logarithm of the probability of more than k."""
+        return self._evaluate(lambda *a: np.log(self._sf(*a)), k, args, options, 0.0, -np.inf, False)
+
 
 def _binom_logpmf(k: Any, n: Any, p: Any) -> Any:
     return -_betaln(n - k + 1.0, k + 1.0) - np.log(n + 1.0) + _xlogy(k, p) + _xlog1py(n - k, -p)
@@ -215,13 +276,14 @@ def _inside_of_n(function: str, full: float) -> Function:
     return lambda k, n, p: np.where(k < value_of(n), NAMES[function](np.minimum(k, value_of(n) - 1.0), n, p), full)
 
 
-poisson = Discrete(lambda k, mu: _xlogy(k, mu) - mu - _gammaln(k + 1.0), NAMES["pdtr"], NAMES["pdtrc"], "mu",
-                   lambda mu: np.inf)
-binom = Discrete(_binom_logpmf, _inside_of_n("bdtr", 1.0), _inside_of_n("bdtrc", 0.0), "n p", lambda n, p: n)
+poisson = Discrete("poisson", lambda k, mu: _xlogy(k, mu) - mu - _gammaln(k + 1.0), NAMES["pdtr"], NAMES["pdtrc"], "mu",
+                   lambda mu: np.inf, lambda mu: mu >= 0)
+binom = Discrete("binom", _binom_logpmf, _inside_of_n("bdtr", 1.0), _inside_of_n("bdtrc", 0.0), "n p",
+                 lambda n, p: n, lambda n, p: (n >= 0) & (n == np.floor(n)) & (p >= 0) & (p <= 1))
 
 
-class Dirichlet:
-    """The Dirichlet distribution over the simplex."""
+class Dirichlet(_Distribution):
+    """The Dirichlet distribution over the simplex, its formula continued to where the components do not sum to 1."""
 
     def logpdf(self, x: Any, alpha: Any) -> Any:
         """The logarithm of the density; the components of x along its first axis, the last may be left out."""
@@ -230,6 +292,8 @@ class Dirichlet:
             x = np.concatenate([x, np.reshape(1 - np.sum(x, axis=0), (1, *x.shape[1:]))])
         if x.shape[0] != alpha.shape[0]:
             raise ValueError(f"dirichlet: x has {x.shape[0]} components, alpha {alpha.shape[0]}")
+        if np.any(value_of(x) < 0) or np.any(value_of(alpha) <= 0):
+            raise ValueError("dirichlet: the components of x must not be negative, and those of alpha must be positive")
         exponents = np.reshape(alpha - 1, (-1,) + (1,) * (x.ndim - 1))
         constant = _gammaln(np.sum(alpha)) - np.sum(_gammaln(alpha))
         return constant + np.sum(_xlogy(exponents, x), axis=0)
@@ -239,30 +303,57 @@ class Dirichlet:
         return np.exp(self.logpdf(x, alpha))
 
 
-class MultivariateNormal:
-    """The normal distribution over vectors, of a positive definite covariance."""
+def _covariance(mean: Any, cov: Any) -> Any:
+    """The covariance as a matrix: a number or vector stands for what is on its diagonal."""
+    cov = as_operand(cov)
+    if cov.ndim >= 2:
+        return cov
+    return np.eye(cov.shape[0] if cov.ndim else np.shape(mean)[0] if np.ndim(mean) else 1) * cov
 
-    def logpdf(self, x: Any, mean: Any = None, cov: Any = 1) -> Any:
+
+def _singular_logpdf(deviation: Any, cov: Any) -> Any:
+    """The logarithm of the density on the space that a covariance of lower rank spans, -inf off it."""
+    values = np.linalg.eigvalsh(cov)
+    plain = value_of(values)
+    zero = 1e6 * np.finfo(plain.dtype).eps  # what SciPy takes for it, relative to the largest
+    spread = plain > zero * np.max(np.abs(plain))
+    within = np.sum((deviation @ np.linalg.pinv(cov, rcond=zero, hermitian=True)) * deviation, axis=-1)
+    outwards = np.linalg.eigh(value_of(cov))[1][:, ~spread]
+    outside = np.linalg.norm(value_of(deviation) @ outwards, axis=-1) >= 1e3 * np.finfo(plain.dtype).eps
+    density = -within / 2 - np.sum(np.log(values[spread])) / 2 - np.count_nonzero(spread) * _HALF_LOG_2PI
+    return np.where(outside, -np.inf, density)
+
+
+class MultivariateNormal(_Distribution):
+    """The normal distribution over vectors, of a positive definite covariance or, if allowed, a singular one."""
+
+    def logpdf(self, x: Any, mean: Any = None, cov: Any = 1, allow_singular: bool = False) -> Any:
         """The logarithm of the density; the components of x along its last axis."""
         x = as_operand(x)
         if x.ndim == 0:
             x = np.reshape(x, (1,))
-        cov = as_operand(cov)
-        size = cov.shape[0] if cov.ndim else np.shape(mean)[0] if np.ndim(mean) else 1
-        if cov.ndim < 2:
-            cov = np.eye(size) * cov
+        cov = _covariance(mean, cov)
+        size = cov.shape[0]
         if size == 1 and x.ndim == 1:
             x = np.reshape(x, (-1, 1))
         if x.shape[-1] != size:
             raise ValueError(f"multivariate_normal: x has {x.shape[-1]} components, the covariance is of {size}")
         deviation = x if mean is None else x - mean
-        scaled = np.linalg.solve(cov, np.reshape(deviation, (*deviation.shape, 1)))
-        distance = np.sum(deviation * np.reshape(scaled, deviation.shape), axis=-1)
-        return -(distance + np.linalg.slogdet(cov)[1]) / 2 - size * _HALF_LOG_2PI
+        if allow_singular:
+            return _singular_logpdf(deviation, cov)
+        factor = np.linalg.cholesky(cov)
+        scaled = np.linalg.solve(factor, np.reshape(deviation, (*deviation.shape, 1)))
+        determinant = np.sum(np.log(np.diagonal(factor)))
+        return -np.sum(scaled * scaled, axis=(-2, -1)) / 2 - determinant - size * _HALF_LOG_2PI
 
-    def pdf(self, x: Any, mean: Any = None, cov: Any = 1) -> Any:
+    def entropy(self, mean: Any = None, cov: Any = 1) -> Any:
+        """The differential entropy, ½ log |2πe Σ|, which the mean has no part in."""
+        cov = _covariance(mean, cov)
+        return np.sum(np.log(np.diagonal(np.linalg.cholesky(cov)))) + cov.shape[0] * (_HALF_LOG_2PI + 0.5)
+
+    def pdf(self, x: Any, mean: Any = None, cov: Any = 1, allow_singular: bool = False) -> Any:
         """The density."""
-        return np.exp(self.logpdf(x, mean, cov))
+        return np.exp(self.logpdf(x, mean, cov, allow_singular))
 
 
 dirichlet = Dirichlet()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import operator
 import re
 from abc import ABC, abstractmethod
@@ -156,6 +157,8 @@ class Exact(Algebra):
         self.hold = hold
         #: The floats that symbols stand for.
         self.held: dict[Any, float] = {}
+        #: What was decided at `point`, as relations that hold there.
+        self.decided: list[Any] = []
         self._symbols: dict[float, Any] = {}
 
     def number(self, value: Any) -> Any:
@@ -217,7 +220,14 @@ class Exact(Algebra):
         point = {**self.point, **self.held}
         relations = {relation: _at(relation, point) for relation in condition.atoms(sympy.core.relational.Relational)}
         decided = condition.xreplace(relations)
-        return bool(decided) if decided in (sympy.true, sympy.false) else None
+        if decided not in (sympy.true, sympy.false):
+            return None
+        self._note(condition if decided else sympy.Not(condition))
+        return bool(decided)
+
+    def _note(self, relation: Any) -> None:
+        if relation not in (sympy.true, *self.decided):
+            self.decided.append(relation)
 
     def choose(self, condition: Any, first: Any, second: Any) -> Any:
         """One of both where the condition is decided, else a Piecewise."""
@@ -234,6 +244,9 @@ class Exact(Algebra):
                       for element in elements.flat]
         except TypeError:
             raise Unavailable("the order of expressions is undecided") from None
+        ordered = elements.ravel()[np.argsort(values, kind="stable")]
+        for below, above in itertools.pairwise(ordered):
+            self._note(sympy.Le(below, above))
         return np.array(values, float).reshape(elements.shape)
 
 

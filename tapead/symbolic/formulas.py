@@ -12,11 +12,16 @@ import numpy as np
 import sympy
 
 from ..containers import flatten
-from . import matrices  # noqa: F401 -- fills in what NumPy functions mean
+from ..decisions import noting
+from ..sweeps import cone
+from ..tape import Entry, Leaf
+from ..tensor import Tensor
+from . import matrices, scipy_functions  # noqa: F401 -- fill in what NumPy functions mean
 from .algebras import Exact, Precise, Unavailable, compile_in_mpmath
 from .arrays import DuckArray
+from .conditions import conditions_of, tracked_entries
 from .constants import recognise
-from .replay import is_differentiable, record, replay_recording
+from .replay import is_differentiable, record, replay, replay_recording
 from .timebox import within
 
 __all__ = ["SymbolicGradient", "differentiate", "gradient", "latex", "symbolic_gradient", "to_sympy"]
@@ -72,8 +77,10 @@ class Program:
         The numbers that they stand for.
     """
 
-    def __init__(self, purpose: str, f: Callable[..., Any], args: Sequence[Any], names: Sequence[str] | None,
+    def __init__(self, purpose: str, f: Callable[..., Any] | Tensor, args: Sequence[Any], names: Sequence[str] | None,
                  *, hold: bool = False) -> None:
+        if isinstance(f, Tensor):
+            f, args = _as_function(f, args, purpose)
         titles = _titles(f, len(args)) if names is None else list(names)
         if len(titles) != len(args):
             raise TypeError(f"{purpose}: {len(titles)} names for {len(args)} arguments")
@@ -83,7 +90,8 @@ class Program:
             sample, symbols = _sampled(arg)
             samples.append(sample)
             given.append(symbols)
-        self.recording, self.positions = record(purpose, f, samples)
+        with noting() as self.decisions:
+            self.recording, self.positions = record(purpose, f, samples)
         labels = [label for position in self.positions for label in _labels(titles[position], samples[position])]
         supplied = [given[position] for position in self.positions for _ in flatten(samples[position])[0]]
         self.leaves = [self._symbols(label, stand_in, symbols) for label, stand_in, symbols
@@ -104,11 +112,22 @@ class Program:
             symbols[place] = internal
         return symbols
 
+    def inputs(self) -> list[DuckArray]:
+        """The symbols, as what takes the place of the arguments."""
+        return [DuckArray(self.algebra, leaf, stand_in.dtype if stand_in.dtype.kind == "c" else float)
+                for leaf, stand_in in zip(self.leaves, self.recording.inputs, strict=True)]
+
     def expressions(self) -> list[DuckArray]:
         """The outputs, flattened."""
-        inputs = [DuckArray(self.algebra, leaf, stand_in.dtype if stand_in.dtype.kind == "c" else float)
-                  for leaf, stand_in in zip(self.leaves, self.recording.inputs, strict=True)]
-        return replay_recording(self.recording, self.algebra, inputs)
+        return replay_recording(self.recording, self.algebra, self.inputs())
+
+    def condition(self) -> Any:
+        """Where the expressions, which have been asked for before, are the function."""
+        known = {stand_in._entry: value for stand_in, value in zip(self.recording.inputs, self.inputs(), strict=True)}
+        order = cone(tracked_entries(self.decisions), self.recording.stops)
+        values = replay(order, known) | known  # type: ignore[arg-type]  # a stand-in is tracked
+        relations = conditions_of(self.decisions, values, self.algebra)  # type: ignore[arg-type]  # the same
+        return sympy.And(*relations, *self.algebra.decided)
 
     def scalar(self, purpose: str) -> Any:
         """The only output's only element."""
@@ -120,6 +139,32 @@ class Program:
         """An expression in the names that the user knows, with the constants that held floats stand for."""
         held = {symbol: recognise(value) for symbol, value in self.algebra.held.items()}
         return expression.xreplace(held).xreplace(self.public)
+
+
+def _as_function(tensor: Tensor, args: Sequence[Any], purpose: str) -> tuple[Callable[..., Any], list[Any]]:
+    """What the tape of a tensor computes, as a function of the leaves, and their values."""
+    if args or tensor._entry is None:
+        raise TypeError(f"{purpose}: " + ("a tensor is a formula of its own leaves and takes no arguments" if args else
+                                          "the tensor has no history: no operation on one that requires a gradient "
+                                          "made it"))
+    order = cone([tensor._entry], set())
+    if any(entry.inputs is None for entry in order):
+        raise RuntimeError(f"{purpose}: the tape of the tensor has been freed by a sweep; use retain_graph=True")
+    leaves = [entry for entry in order if isinstance(entry, Leaf)]
+
+    def computed(*values: Any) -> Any:
+        known: dict[Entry, Any] = dict(zip(leaves, values, strict=True))
+        for entry in order:
+            if entry not in known:
+                operands = [value if parent is None else known[parent]
+                            for value, parent in zip(entry.inputs, entry.parents, strict=True)]
+                known[entry] = entry.primitive(*operands, **entry.attrs)
+        return known[order[-1]]
+
+    names = ["x"] if len(leaves) == 1 else [f"x{place}" for place in range(len(leaves))]
+    computed.__signature__ = inspect.Signature([  # type: ignore[attr-defined]  # functions take attributes
+        inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY) for name in names])
+    return computed, [leaf.output for leaf in leaves]
 
 
 def _titles(f: Callable[..., Any], count: int) -> list[str]:
@@ -168,24 +213,30 @@ def _shaped(output: DuckArray, shown: Callable[[Any], Any]) -> Any:
     return sympy.Array([shown(element) for element in output.elements.flat], output.shape)
 
 
-def to_sympy(f: Callable[..., Any], *args: Any, names: Sequence[str] | None = None) -> Any:
+def to_sympy(f: Callable[..., Any] | Tensor, *args: Any, names: Sequence[str] | None = None,
+             conditions: bool = False) -> Any:
     """`f` as SymPy expressions in its arguments.
 
     Parameters
     ----------
-    f : callable
-        Plain NumPy. It is recorded at `args`, which give shapes and decide the branches that Python or ``np.where``
-        choose between; ``abs``, ``maximum`` and their kin stay formulas.
+    f : callable, or a tensor
+        Plain NumPy; or a tensor for what its tape computes from its leaves, which are then its arguments, in the order
+        of their recording. A function is recorded at `args`, which give shapes and decide the branches that Python or
+        ``np.where`` choose between; ``abs``, ``maximum`` and their kin stay formulas.
     *args
         Numbers and arrays; or symbols, names, or arrays of symbols, for which positive numbers are made up.
     names : sequence of str, optional
         What to call the arguments; the parameters of `f` by default.
+    conditions : bool
+        Whether to tell where the expressions hold, too: the comparisons in ``if``, ``np.where`` and the like, the order
+        of what was sorted and the whole numbers that were rounded to came out as they did at `args`.
 
     Returns
     -------
     sympy.Expr, sympy.Array, or the structure of these that `f` returns
         An expression for a number, a ``sympy.Array`` for an array. The elements of an array ``x`` are ``x_0, x_1, ...``
-        or ``x_0_1``; floats are the constants they stand for (0.5 is 1/2, 1.1 is 11/10).
+        or ``x_0_1``; floats are the constants they stand for (0.5 is 1/2, 1.1 is 11/10). With `conditions` a tuple of
+        this and a SymPy Boolean.
 
     Raises
     ------
@@ -200,13 +251,16 @@ def to_sympy(f: Callable[..., Any], *args: Any, names: Sequence[str] | None = No
     x**2*sin(y/2)
     >>> to_sympy(np.cumsum, np.array([1.0, 2.0]), names=["v"])
     [v_0, v_0 + v_1]
+    >>> to_sympy(lambda x: x**2 if x > 0 else -x, -1.5, conditions=True)
+    (-x, x <= 0)
     """
     program = Program("to_sympy", f, args, names)
-    results = [_shaped(output, program.shown) for output in program.expressions()]
-    return program.recording.rebuild_outputs(results)
+    results = program.recording.rebuild_outputs([_shaped(output, program.shown) for output in program.expressions()])
+    return (results, program.shown(program.condition())) if conditions else results
 
 
-def gradient(f: Callable[..., Any], *args: Any, names: Sequence[str] | None = None, seconds: float = 5.0) -> Any:
+def gradient(f: Callable[..., Any] | Tensor, *args: Any, names: Sequence[str] | None = None,
+             seconds: float = 5.0) -> Any:
     """The gradient of a scalar-valued `f` as formulas, by SymPy's own differentiation.
 
     For its value at the point to 50 digits see :func:`symbolic_gradient`.
@@ -245,7 +299,7 @@ def gradient(f: Callable[..., Any], *args: Any, names: Sequence[str] | None = No
     return results[0] if len(results) == 1 else tuple(results)
 
 
-def latex(f: Callable[..., Any], *args: Any, names: Sequence[str] | None = None) -> str:
+def latex(f: Callable[..., Any] | Tensor, *args: Any, names: Sequence[str] | None = None) -> str:
     r"""`f` as a formula in LaTeX; the arguments are those of :func:`to_sympy`.
 
     Examples

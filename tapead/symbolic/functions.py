@@ -338,3 +338,5 @@ def _vdot(a: Any, b: Any, /) -> Any:
 @means(np.around, np.round)
 def _around(a: Any, decimals: int = 0, out: Any = None) -> Any:
     return np.rint(a * 10**decimals) / 10**decimals
+
+from . import special_functions  # noqa: E402, F401 -- fills in what scipy.special's functions mean

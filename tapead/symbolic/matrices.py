@@ -91,6 +91,23 @@ def _cofactor(a: Any) -> Any:
     return _stacked(a, one)
 
 
+def _lu(a: Any) -> Any:
+    """Both triangles in one matrix, by elimination without exchanges"""
+
+    def one(matrix: DuckArray) -> Any:
+        n = len(matrix)
+        rows: list[list[Any]] = [[matrix[i, j] for j in range(n)] for i in range(n)]
+        for k in range(n):
+            for i in range(k + 1, n):
+                rows[i][k] = rows[i][k] / rows[k][k]
+                for j in range(k + 1, n):
+                    rows[i][j] = rows[i][j] - rows[i][k] * rows[k][j]
+        return np.stack([np.stack(row) for row in rows])
+
+    return _stacked(a, one)
+
+
+PRIMITIVE_MEANINGS["lu"] = _lu
 PRIMITIVE_MEANINGS["cofactor"] = _cofactor
 PRIMITIVE_MEANINGS["inv_lower"] = lambda a: np.linalg.inv(np.tril(a))
 
@@ -286,46 +303,6 @@ def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> 
         return np.sum(size, axis=axis, keepdims=keepdims)
     return np.sum(size**ord, axis=axis, keepdims=keepdims) ** (1 / wrap(x.algebra, ord))
 
-
-# ---------------------------------------------------------------------- SciPy's
-
-
-def _solve_triangular(a: Any, b: Any, trans: int = 0, lower: bool = False, unit_diagonal: bool = False) -> Any:
-    read = np.tril(a) if lower else np.triu(a)
-    if unit_diagonal:
-        read = (np.tril(a, -1) if lower else np.triu(a, 1)) + np.eye(len(a))
-    return np.linalg.solve(read if trans == 0 else read.mT if trans == 1 else np.conj(read.mT), b)
-
-
-def _solve_sylvester(a: Any, b: Any, q: Any) -> Any:
-    rows, columns = q.shape
-    matrix = np.kron(a, np.eye(columns)) + np.kron(np.eye(rows), b.mT)
-    return np.linalg.solve(matrix, q.reshape(rows * columns, 1)).reshape(rows, columns)
-
-
-def _solve_banded(ab: Any, b: Any, lower: int = 0, upper: int = 0) -> Any:
-    n = len(b)
-    algebra = algebra_of(ab, b)
-    elements = wrap(algebra, np.zeros((n, n))).elements.copy()
-    for i in range(n):
-        for j in range(max(0, i - lower), min(n, i + upper + 1)):
-            elements[i, j] = wrap(algebra, ab).elements[upper + i - j, j]
-    return np.linalg.solve(DuckArray(algebra, elements), b)
-
-
-PRIMITIVE_MEANINGS |= {"solve_triangular": _solve_triangular, "solve_sylvester": _solve_sylvester,
-                       "solve_banded": _solve_banded}
-
-
-def _by_mpmath(function: str) -> Callable[..., Any]:
-    def meaning(a: Any) -> Any:
-        context, exact, _ = _numeric(a, function)
-        return _entries(getattr(context, function)(exact), a.algebra, a.shape, a.dtype)
-
-    return meaning
-
-
-PRIMITIVE_MEANINGS |= {function: _by_mpmath(function) for function in ("expm", "logm", "sqrtm")}
 
 # ---------------------------------------------------------------------- Fourier transforms
 

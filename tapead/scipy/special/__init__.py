@@ -9,14 +9,32 @@ from . import (  # noqa: F401, I001 -- later tables use earlier ones
     elementary,
     errors,
     gamma,
+    incomplete,
+    zeta,
     bessel,
     integrals,
     hypergeometric,
     polynomials,
     elliptic,
+    levels,
     waves,
     distributions,
+    noncentral,
+)
+from .counting import (
+    comb,
+    diric,
+    factorial,
+    legendre_p,
+    perm,
+    sph_harm_y,
+    sph_legendre_p,
+    spherical_in,
+    spherical_jn,
+    spherical_kn,
+    spherical_yn,
 )
 from .reductions import log_softmax, logsumexp, multigammaln, polygamma, softmax
 
-__all__ = ["log_softmax", "logsumexp", "multigammaln", "polygamma", "softmax"]
+__all__ = ["comb", "diric", "factorial", "legendre_p", "log_softmax", "logsumexp", "multigammaln", "perm", "polygamma",
+           "softmax", "sph_harm_y", "sph_legendre_p", "spherical_in", "spherical_jn", "spherical_kn", "spherical_yn"]

@@ -30,8 +30,7 @@ declare("i1", "x", x="(i0(x) + iv(2, x)) / 2", sympy="besseli(1, x)")
 declare("k0", "x", x="-k1(x)", sympy="besselk(0, x)", domain=POSITIVE)
 declare("k1", "x", x="-(k0(x) + kn(2, x)) / 2", sympy="besselk(1, x)", domain=POSITIVE)
 for _kind in "12":
-    declare(f"hankel{_kind}", "v z", z=_MEAN.format(f"hankel{_kind}"), sympy=f"hankel{_kind}(v, x)", domain=POSITIVE,
-            at={"v": 0.5})
+    declare(f"hankel{_kind}", "v z", z=_MEAN.format(f"hankel{_kind}"), domain=POSITIVE, at={"v": 0.5})
 
 # ---------------------------------------------------------------------- exponentially scaled
 
@@ -127,26 +126,26 @@ for _n in "01":
 
 
 @helper
-def struve_slope(v: Any, x: Any, kind: str = "struve", sign: int = -1) -> Any:
+def struve_slope(v: Any, x: Any, root_pi: Any, kind: str = "struve", sign: int = -1) -> Any:
     """(H_{v-1} - H_{v+1} + (x/2)^v / (√π Γ(v + 3/2)))/2, and H_{v-1} - v/x H_v where those terms cancel"""
     function = NAMES[kind]
     near = np.abs(x) <= 1
     low, high = np.where(near, x, 1.0), np.where(near, 1.0, x)
     power = np.where(v == 0, 1.0, (low / 2) ** np.where(v == 0, 1.0, v))
     inside = (function(v - 1, low) + sign * function(v + 1, low)
-              + power * special.rgamma(np.asarray(v, float) + 1.5) / np.sqrt(np.pi)) / 2
+              + power * NAMES["rgamma"](np.asarray(v, float) + 1.5 + 0 * root_pi) / root_pi) / 2
     return np.where(near, inside, function(v - 1, high) - v / high * function(v, high))
 
 
-NAMES["modstruve_slope"] = lambda v, x: struve_slope(v, x, "modstruve", 1)
-declare("struve", "v x", x="struve_slope(v, x)", domain=POSITIVE, at={"v": 1.0})
-declare("modstruve", "v x", x="modstruve_slope(v, x)", domain=POSITIVE, at={"v": 1.0})
+NAMES["modstruve_slope"] = lambda v, x, root_pi: struve_slope(v, x, root_pi, "modstruve", 1)
+declare("struve", "v x", x="struve_slope(v, x, root_pi)", domain=POSITIVE, at={"v": 1.0})
+declare("modstruve", "v x", x="modstruve_slope(v, x, root_pi)", domain=POSITIVE, at={"v": 1.0})
 
 # ---------------------------------------------------------------------- Airy functions
 
 declare_results("airy", "z", "ai aip bi bip", argument="z", formulas=[
     "airy_aip(z)", "z * airy_ai(z)", "airy_bip(z)", "z * airy_bi(z)"],
-    sympy=["airyai(x)", "airyaiprime(x)", "airybi(x)", "airybiprime(x)"])
+    sympy=["airyai(x)", None, "airybi(x)", None])
 # Scaled by exp(2/3 z√z) and exp(-2/3 |Re z√z|); Ai is left out where that factor is complex.
 declare_results("airye", "z", "ai aip bi bip", argument="z", real=True, domain=POSITIVE, formulas=[
     "airye_aip(z) + sqrt(z) * airye_ai(z)", "z * airye_ai(z) + sqrt(z) * airye_aip(z)",
@@ -156,30 +155,40 @@ declare_results("itairy", "x", "ai bi ain bin", argument="x", domain=(0.0, 3.0),
 
 # ---------------------------------------------------------------------- Kelvin functions
 
-_J_TURN, _K_TURN = np.exp(0.75j * np.pi), np.exp(0.25j * np.pi)
+
+@helper
+def kelvin_b_first(x: Any, turn: Any) -> Any:
+    """d (ber + i bei) = d J_0(x e^(3πi/4))"""
+    return -turn * NAMES["jv"](1, x * turn)
 
 
 @helper
-def kelvin_b_second(x: Any) -> Any:
+def kelvin_b_second(x: Any, turn: Any) -> Any:
     """d² (ber + i bei) = d² J_0(x e^(3πi/4)) = -i (J_2 - J_0)/2"""
     jv = NAMES["jv"]
-    return -1j * (jv(2, x * _J_TURN) - jv(0, x * _J_TURN)) / 2
+    return -1j * (jv(2, x * turn) - jv(0, x * turn)) / 2
 
 
 @helper
-def kelvin_k_second(x: Any) -> Any:
-    """d² (ker + i kei) = d² K_0(x e^(πi/4)) = i (K_2 + K_0)/2"""
-    kv = NAMES["kv"]
-    return 1j * (kv(2, x * _K_TURN) + kv(0, x * _K_TURN)) / 2
+def kelvin_k_first(x: Any, turn: Any) -> Any:
+    """d (ker + i kei) = d K_0(x e^(πi/4))"""
+    return -turn * NAMES["kv"](1, x * turn)
 
 
-declare("ber", "x", x="berp(x)", sympy="re(besselj(0, x*exp(3*I*pi/4)))")
-declare("bei", "x", x="beip(x)", sympy="im(besselj(0, x*exp(3*I*pi/4)))")
-declare("ker", "x", x="kerp(x)", sympy="re(besselk(0, x*exp(I*pi/4)))", domain=POSITIVE)
-declare("kei", "x", x="keip(x)", sympy="im(besselk(0, x*exp(I*pi/4)))", domain=POSITIVE)
-declare("berp", "x", x="real(kelvin_b_second(x))")
-declare("beip", "x", x="imag(kelvin_b_second(x))")
-declare("kerp", "x", x="real(kelvin_k_second(x))", domain=POSITIVE)
-declare("keip", "x", x="imag(kelvin_k_second(x))", domain=POSITIVE)
+@helper
+def kelvin_k_second(x: Any, turn: Any) -> Any:
+    """d² (ker + i kei), from Bessel's equation: in K_2 + K_0 the larger part near 0 swallows the smaller"""
+    return 1j * NAMES["kv"](0, x * turn) - kelvin_k_first(x, turn) / x
+
+
+declare("ber", "x", x="real(kelvin_b_first(x, three_eighths))", sympy="re(besselj(0, x*exp(3*I*pi/4)))")
+declare("bei", "x", x="imag(kelvin_b_first(x, three_eighths))", sympy="im(besselj(0, x*exp(3*I*pi/4)))")
+declare("ker", "x", x="real(kelvin_k_first(x, eighth_turn))", sympy="re(besselk(0, x*exp(I*pi/4)))", domain=POSITIVE)
+declare("kei", "x", x="imag(kelvin_k_first(x, eighth_turn))", sympy="im(besselk(0, x*exp(I*pi/4)))", domain=POSITIVE)
+declare("berp", "x", x="real(kelvin_b_second(x, three_eighths))")
+declare("beip", "x", x="imag(kelvin_b_second(x, three_eighths))")
+declare("kerp", "x", x="real(kelvin_k_second(x, eighth_turn))", domain=POSITIVE)
+declare("keip", "x", x="imag(kelvin_k_second(x, eighth_turn))", domain=POSITIVE)
 declare_results("kelvin", "x", "be ke bep kep", argument="x", domain=POSITIVE, formulas=[
-    "kelvin_bep(x)", "kelvin_kep(x)", "kelvin_b_second(x)", "kelvin_k_second(x)"])
+    "kelvin_b_first(x, three_eighths)", "kelvin_k_first(x, eighth_turn)",
+    "kelvin_b_second(x, three_eighths)", "kelvin_k_second(x, eighth_turn)"])

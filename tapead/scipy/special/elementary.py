@@ -9,8 +9,6 @@ from scipy import special
 
 from .table import NAMES, POSITIVE, UNIT, declare, helper, piecewise_constant
 
-NAMES["degree"] = np.pi / 180
-
 
 @helper
 def log_ratio(x: Any, y: Any) -> Any:
@@ -44,11 +42,12 @@ def log1p_ratio(w: Any, order: int = 0) -> Any:
 
 @helper
 def exprel_slope(x: Any) -> Any:
-    """d ((e^x - 1)/x): F(2; 3; x)/2 near 0, (e^x - (e^x - 1)/x)/x far from it"""
+    """d ((e^x - 1)/x): F(2; 3; x)/2 near 0; far from it (e^x - f)/x, which is f (1 - 1/x) + 1/x, with that f"""
     near = np.abs(x) < 1
     far = np.where(near, 1.0, x)
     series = NAMES["hyp1f1"](2.0, 3.0, np.where(near, x, 0.0)) / 2
-    return np.where(near, series, (np.exp(far) - NAMES["exprel"](far)) / far)
+    value = NAMES["exprel"](far)
+    return np.where(near, series, np.where(far > 0, value * (1 - 1 / far) + 1 / far, (np.exp(far) - value) / far))
 
 
 @helper
@@ -59,8 +58,8 @@ def boxcox_slope(log: Any, lmbda: Any) -> Any:
     near = np.abs(scaled) < 1
     below = np.where(near, 1.0, lmbda)
     power = np.exp(np.where(near, 1.0, scaled))
-    series = np.where(near, finite, 1.0) ** 2 * exprel_slope(np.where(near, scaled, 0.0))
-    return np.where(near, series, (quotient(power, 1 / finite) - np.expm1(np.where(near, 1.0, scaled)) / below) / below)
+    series = np.where(near, finite, 1.0) ** 2 * exprel_slope(np.where(near, scaled, 0.5))
+    return np.where(near, series, (power * finite - np.expm1(np.where(near, 1.0, scaled)) / below) / below)
 
 
 declare("expm1", "x", x="exp(x)", sympy="exp(x) - 1")
@@ -76,7 +75,7 @@ declare("sindg", "x", x="degree * cosdg(x)", sympy="sin(pi*x/180)")
 declare("cosdg", "x", x="-degree * sindg(x)", sympy="cos(pi*x/180)")
 declare("tandg", "x", x="degree * (1 + f**2)", sympy="tan(pi*x/180)")
 declare("cotdg", "x", x="-degree * (1 + f**2)", sympy="cot(pi*x/180)", domain=(0.0, 180.0))
-declare("radian", "d m s", d="degree + 0 * d", m="degree / 60 + 0 * m", s="degree / 3600 + 0 * s",
+declare("radian", "d m s", d="degree + 0 * d", m="(degree + 0 * m) / 60", s="(degree + 0 * s) / 3600",
         sympy="pi/180*(x + y/60 + z/3600)")
 piecewise_constant("round")
 
@@ -120,7 +119,8 @@ def pseudo_huber_slope(delta: Any, r: Any) -> Any:
     return r * (ratio / s) * (ratio / (s + 1)) * (ratio / (s + 1))
 
 
-declare("spence", "z", z="-log1p_ratio(z - 1)", sympy="polylog(2, 1 - x)", domain=POSITIVE)
+declare("spence", "z", z="where(abs(z - 1) < 0.5, -log1p_ratio(where(abs(z - 1) < 0.5, z - 1, 0.0)), "
+        "log(z) / (1 - where(abs(z - 1) < 0.5, 0.0, z)))", sympy="polylog(2, 1 - x)", domain=POSITIVE)
 declare("wrightomega", "z", z="f / (1 + f)", sympy="LambertW(exp(x))")
 declare("lambertw", "z k tol", z="exp(-f) / (1 + f)", ufunc=special._ufuncs._lambertw, at={"k": 0, "tol": 1e-8},
         sympy="LambertW(x)", domain=(0.0, np.inf))

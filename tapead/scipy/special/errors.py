@@ -11,7 +11,6 @@ from ...registry import RegisterGradient, case, primitive
 from .table import NAMES, POSITIVE, UNIT, declare, declare_results
 
 _ROOT_PI = float(np.sqrt(np.pi))
-NAMES["root_pi"] = _ROOT_PI
 
 
 def faddeeva_kernel(z: Any, order: int) -> Any:
@@ -24,7 +23,8 @@ def faddeeva_kernel(z: Any, order: int) -> Any:
         return special.wofz(z)
     for n in range(1, order):
         before, value = value, -2 * near * value - 2 * n * before
-    return np.where(far, _asymptote(np.where(far, z, 100.0), order), value)
+    endless = np.isinf(z)
+    return np.where(far, np.where(endless, 0.0, _asymptote(np.where(far & ~endless, z, 100.0), order)), value)
 
 
 def _asymptote(z: Any, order: int) -> Any:
@@ -123,24 +123,22 @@ declare("erfi", "z", z="2 / root_pi * exp(z * z)", sympy="erfi(x)")
 declare("dawsn", "x", x="dawsn_derivative(x, order=1)", sympy="sqrt(pi)/2*exp(-x**2)*erfi(x)")
 declare("wofz", "z", z="faddeeva(z, order=1)")
 declare("erfinv", "y", y="root_pi / 2 * exp(f * f)", sympy="erfinv(x)", domain=(-1.0, 1.0))
-declare("erfcinv", "y", y="-root_pi / 2 * exp(f * f)", sympy="erfcinv(x)", domain=(0.0, 2.0))
+declare("erfcinv", "y", y="-root_pi / 2 * exp(f * f)", sympy="erfinv(1 - x)", domain=(0.0, 2.0))
 declare("ndtr", "x", x="exp(-x * x / 2) / sqrt(2 * pi)", sympy="erfc(-x/sqrt(2))/2")
-declare("log_ndtr", "x", x="sqrt(2 / pi) / erfcx(-x / sqrt(2))", sympy="log(erfc(-x/sqrt(2))/2)")
+declare("log_ndtr", "x", x="sqrt(2 / pi) / erfcx(-x / root_2)", sympy="log(erfc(-x/sqrt(2))/2)")
 declare("ndtri", "y", y="sqrt(2 * pi) * exp(f * f / 2)", sympy="sqrt(2)*erfinv(2*x - 1)", domain=UNIT)
-declare("ndtri_exp", "y", y="sqrt(pi / 2) * erfcx(-f / sqrt(2))", sympy="sqrt(2)*erfinv(2*exp(x) - 1)",
+declare("ndtri_exp", "y", y="sqrt(pi / 2) * erfcx(-f / root_2)", sympy="sqrt(2)*erfinv(2*exp(x) - 1)",
         domain=(-np.inf, 0.0))
-declare("owens_t", "h a", h="-exp(-h * h / 2) / sqrt(8 * pi) * erf(a * h / sqrt(2))",
+declare("owens_t", "h a", h="-exp(-h * h / 2) / sqrt(8 * pi) * erf(a * h / root_2)",
         a="exp(-h * h * (1 + a * a) / 2) / (2 * pi * (1 + a * a))", domain=(-9.0, 9.0))
-NAMES["voigt_point"] = lambda x, sigma, gamma: (x + 1j * gamma) / (sigma * np.sqrt(2))
 declare("voigt_profile", "x sigma gamma",
-        x="real(faddeeva(voigt_point(x, sigma, gamma), order=1)) / (2 * root_pi * sigma**2)",
-        sigma="real(faddeeva(voigt_point(x, sigma, gamma), order=2)) / (2 * sqrt(2 * pi) * sigma**2)",
-        gamma="-imag(faddeeva(voigt_point(x, sigma, gamma), order=1)) / (2 * root_pi * sigma**2)",
+        x="real(faddeeva((x + 1j * gamma) / (sigma * root_2), order=1)) / (2 * root_pi * sigma**2)",
+        sigma="real(faddeeva((x + 1j * gamma) / (sigma * root_2), order=2)) / (2 * sqrt(2 * pi) * sigma**2)",
+        gamma="-imag(faddeeva((x + 1j * gamma) / (sigma * root_2), order=1)) / (2 * root_pi * sigma**2)",
         domain=((-9.0, 9.0), POSITIVE, POSITIVE))
 
 declare_results("fresnel", "z", "s c", argument="z", formulas=["sin(pi / 2 * z * z)", "cos(pi / 2 * z * z)"],
                 sympy=["fresnels(x)", "fresnelc(x)"])
-NAMES["eighth_turn"] = np.exp(0.25j * np.pi)
 declare_results("modfresnelp", "x", "f k", argument="x", domain=POSITIVE, formulas=[
     "-exp(1j * x * x)", "eighth_turn / 2 * faddeeva(eighth_turn * x, order=1)"])
 declare_results("modfresnelm", "x", "f k", argument="x", domain=POSITIVE, formulas=[

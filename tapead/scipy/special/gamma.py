@@ -1,4 +1,4 @@
-"""The gamma function and its kin, with the incomplete ones and their inverses."""
+"""The gamma function and its kin, and the densities of the gamma and beta distributions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from numpy.polynomial import Polynomial
 from scipy import special
 
 from ...registry import RegisterGradient, case, primitive
-from .quadrature import tail
 from .table import NAMES, POSITIVE, UNIT, declare, helper, piecewise_constant
 
 # ---------------------------------------------------------------------- polygamma
@@ -117,8 +116,6 @@ declare("betaln", "a b", a="-psi_difference(a, b)", b="-psi_difference(b, a)",
 declare("binom", "x y", x="f * psi_difference(x - y + 1, y)", y="f * psi_difference(y + 1, x - 2 * y)",
         sympy="gamma(x + 1)/gamma(y + 1)/gamma(x - y + 1)", domain=((3.0, 9.0), (0.0, 3.0)))
 piecewise_constant("gammasgn")
-declare("zeta", "s q", q="-s * zeta(s + 1, q)", ufunc=special._ufuncs._zeta, at={"s": 2.5}, sympy="zeta(s, x)",
-        domain=POSITIVE)
 
 # ---------------------------------------------------------------------- densities
 
@@ -156,7 +153,7 @@ def gamma_density(a: Any, x: Any) -> Any:
         a, x = np.asarray(a), np.asarray(x)
         dtype = np.result_type(a, x, np.float32)
         a, x = np.broadcast_arrays(a.astype(float), x.astype(float))
-        inside = (a > 0) & (x > 0) & np.isfinite(x)
+        inside = (a > 0) & (x > 0) & np.isfinite(x) & np.isfinite(a)
         b, y = np.where(inside, a, 1.0), np.where(inside, x, 1.0)
         saddle = np.exp(b * _log1p_minus((y - b) / b) - _stirling_error(b)) * np.sqrt(b / (2 * np.pi)) / y
         plain = np.exp(special.xlogy(b - 1, y) - y) * special.rgamma(b)
@@ -169,8 +166,10 @@ def gamma_density(a: Any, x: Any) -> Any:
 def _gamma_density(op: Any) -> Any:
     """d p(a, x) = p (log(x) - ψ(a)) da + p ((a - 1)/x - 1) dx"""
     a, x = op.inputs
-    return (lambda: np.where(x > 0, op.output * (np.log(np.where(x > 0, x, 1.0)) - NAMES["psi"](a)), 0.0),
-            lambda: np.where(x > 0, op.output * ((a - 1) / np.where(x > 0, x, 1.0) - 1), 0.0))
+    inside = (x > 0) & (x < np.inf)
+    y = np.where(inside, x, 1.0)
+    return (lambda: np.where(inside, op.output * (np.log(y) - NAMES["psi"](a)), 0.0),
+            lambda: np.where(inside, op.output * ((a - 1) / y - 1), 0.0))
 
 
 @primitive("special_beta_density", sympy="z**(x - 1)*(1 - z)**(y - 1)*gamma(x + y)/gamma(x)/gamma(y)",
@@ -178,9 +177,9 @@ def _gamma_density(op: Any) -> Any:
 def beta_density(a: Any, b: Any, x: Any) -> Any:
     """x^(a-1) (1 - x)^(b-1) / B(a, b), by the saddle point where the powers would lose digits"""
     with np.errstate(divide="ignore", over="ignore", under="ignore", invalid="ignore"):
-        dtype = np.result_type(a, b, x, np.float32)
+        dtype = np.result_type(np.asarray(a), np.asarray(b), np.asarray(x), np.float32)
         a, b, x = np.broadcast_arrays(*(np.asarray(one, float) for one in (a, b, x)))
-        inside = (a > 0) & (b > 0) & (x > 0) & (x < 1)
+        inside = (a > 0) & (b > 0) & (x > 0) & (x < 1) & np.isfinite(a + b)
         a0, b0, y = np.where(inside, a, 1.0), np.where(inside, b, 1.0), np.where(inside, x, 0.5)
         n = a0 + b0
         # y - a/n and its mirror image, as they are needed: divided by the means
@@ -207,126 +206,3 @@ def _beta_density(op: Any) -> Any:
 
 
 NAMES |= {"gamma_density": gamma_density, "beta_density": beta_density}
-
-# ---------------------------------------------------------------------- incomplete, in their parameters
-
-
-def _gamma_parameter_slope(a: Any, x: Any) -> Any:
-    """∂P(a, x)/∂a, of one sign under the sum or integral: a series for x < a, else an integral over [x, ∞)"""
-    dtype = np.result_type(a, x, np.float32)
-    a, x = np.broadcast_arrays(np.asarray(a, float), np.asarray(x, float))
-    result = np.zeros(a.shape)
-    inside = (a > 0) & (x > 0) & np.isfinite(x)
-    below = inside & (x < a)
-    if np.any(below):
-        result[below] = _series(a[below], x[below])
-    above = inside & ~below
-    if np.any(above):
-        result[above] = _integral(a[above], x[above])
-    result[np.isnan(a + x) | (a < 0) | (x < 0)] = np.nan
-    return result.astype(dtype)[()]
-
-
-def _series(a: Any, x: Any) -> Any:
-    """x^a e^-x Σ x^k (log(x) - ψ(a + k + 1)) / Γ(a + k + 1)"""
-    term, psi, total, k = np.ones_like(a), special.psi(a + 1), np.zeros_like(a), 0
-    log = np.log(x)
-    # log(x) - ψ(a + 1) as it is: x < a, so that all terms have one sign
-    while np.any(term * (psi - log) > 1e-18 * np.abs(total)) and k < 100_000:
-        total = total + term * (log - psi)
-        k += 1
-        psi = psi + 1 / (a + k)
-        term = term * x / (a + k)
-    return gamma_density(a + 1, x) * total
-
-
-def _integral(a: Any, x: Any) -> Any:
-    """-∫ p(a, t) (log(t) - ψ(a)) dt over [x, ∞)"""
-    psi = special.psi(a)
-    scale = np.minimum(np.sqrt(x) + 1, np.maximum(x, 1e-290))
-    return -tail(lambda s: gamma_density(a, x + s) * (np.log(x + s) - psi), scale, 750 + 40 * np.sqrt(x))
-
-
-def _beta_parameter_slope(a: Any, b: Any, x: Any) -> Any:
-    """∂I(a, b, x)/∂a: an integral over the side of x on which log(t) - ψ(a) + ψ(a + b) has one sign"""
-    dtype = np.result_type(a, b, x, np.float32)
-    a, b, x = np.broadcast_arrays(*(np.asarray(one, float) for one in (a, b, x)))
-    result = np.zeros(a.shape)
-    inside = (a > 0) & (b > 0) & (x > 0) & (x < 1)
-    level = np.where(inside, psi_difference(np.where(inside, a, 1.0), np.where(inside, b, 1.0)), 0.0)
-    left = inside & (np.log(np.where(inside, x, 1.0)) + level <= 0)
-    for side, sign in ((left, -1.0), (inside & ~left, 1.0)):
-        if np.any(side):
-            result[side] = -sign * _beta_integral(a[side], b[side], x[side], level[side], sign)
-    result[np.isnan(a + b + x) | (a < 0) | (b < 0) | (x < 0) | (x > 1)] = np.nan
-    return result.astype(dtype)[()]
-
-
-def _beta_integral(a: Any, b: Any, x: Any, level: Any, sign: float) -> Any:
-    """In y = log(t/(1 - t)), from log(x/(1 - x)) on towards the left (sign -1) or the right"""
-    start = special.logit(x)
-    decay = a if sign < 0 else b
-    scale = 1 / np.sqrt(1 + a * b / (a + b) + decay**2)
-
-    def integrand(s: Any) -> Any:
-        y = start + sign * s
-        t = special.expit(y)
-        log_t, log_rest = special.log_expit(y), special.log_expit(-y)
-        # Near the ends t or 1 - t has lost its digits.
-        density = np.where((t > 0.01) & (t < 0.99), beta_density(a, b, t) * t * special.expit(-y),
-                           np.exp(a * log_t + b * log_rest - special.betaln(a, b)))
-        return density * (log_t + level)
-
-    return tail(integrand, scale, 750 / decay)
-
-
-@primitive("special_gammainc_slope", domain=(POSITIVE, POSITIVE), elementwise=True,
-           cases=[case((), ()), case((2, 1), (3,))])
-def gammainc_slope(a: Any, x: Any) -> Any:
-    """∂P(a, x)/∂a"""
-    return _gamma_parameter_slope(a, x)
-
-
-@RegisterGradient("special_gammainc_slope", reads="inputs")
-def _gammainc_slope(op: Any) -> Any:
-    """d ∂P/∂a = p(a, x) (log(x) - ψ(a)) dx, with p the density"""
-    a, x = op.inputs
-    return None, lambda: gamma_density(a, x) * (np.log(x) - NAMES["psi"](a))
-
-
-@primitive("special_betainc_slope", domain=(POSITIVE, POSITIVE, UNIT), elementwise=True,
-           cases=[case((), (), ()), case((2, 1), (2, 1), (3,))])
-def betainc_slope(a: Any, b: Any, x: Any) -> Any:
-    """∂I(a, b, x)/∂a"""
-    return _beta_parameter_slope(a, b, x)
-
-
-@RegisterGradient("special_betainc_slope", reads="inputs")
-def _betainc_slope(op: Any) -> Any:
-    """d ∂I/∂a = p(a, b, x) (log(x) - ψ(a) + ψ(a + b)) dx, with p the density"""
-    a, b, x = op.inputs
-    return None, None, lambda: beta_density(a, b, x) * (np.log(x) + psi_difference(a, b))
-
-
-NAMES |= {"gammainc_slope": gammainc_slope, "betainc_slope": betainc_slope}
-
-# ---------------------------------------------------------------------- incomplete functions and inverses
-
-_SHAPES = (POSITIVE, POSITIVE)
-declare("gammainc", "a x", a="gammainc_slope(a, x)", x="gamma_density(a, x)", domain=_SHAPES,
-        sympy="lowergamma(x, y)/gamma(x)")
-declare("gammaincc", "a x", a="-gammainc_slope(a, x)", x="-gamma_density(a, x)", domain=_SHAPES,
-        sympy="uppergamma(x, y)/gamma(x)")
-declare("gammaincinv", "a y", a="-gammainc_slope(a, f) / gamma_density(a, f)", y="1 / gamma_density(a, f)",
-        domain=(POSITIVE, UNIT))
-declare("gammainccinv", "a y", a="-gammainc_slope(a, f) / gamma_density(a, f)", y="-1 / gamma_density(a, f)",
-        domain=(POSITIVE, UNIT))
-_BETA = (POSITIVE, POSITIVE, UNIT)
-declare("betainc", "a b x", a="betainc_slope(a, b, x)", b="-betainc_slope(b, a, 1 - x)", x="beta_density(a, b, x)",
-        domain=_BETA)
-declare("betaincc", "a b x", a="-betainc_slope(a, b, x)", b="betainc_slope(b, a, 1 - x)", x="-beta_density(a, b, x)",
-        domain=_BETA)
-declare("betaincinv", "a b y", a="-betainc_slope(a, b, f) / beta_density(a, b, f)",
-        b="betainc_slope(b, a, 1 - f) / beta_density(a, b, f)", y="1 / beta_density(a, b, f)", domain=_BETA)
-declare("betainccinv", "a b y", a="-betainc_slope(a, b, f) / beta_density(a, b, f)",
-        b="betainc_slope(b, a, 1 - f) / beta_density(a, b, f)", y="-1 / beta_density(a, b, f)", domain=_BETA)

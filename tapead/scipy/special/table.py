@@ -39,10 +39,21 @@ __all__ = ["NAMES", "POSITIVE", "REAL", "UNIT", "constant", "declare", "declare_
 POSITIVE: Interval = (0.0, np.inf)
 UNIT: Interval = (0.0, 1.0)
 
+#: Constants, as numbers and as SymPy's formulas for proofs and precise replays.
+CONSTANTS: dict[str, tuple[complex, str]] = {
+    "pi": (np.pi, "pi"), "root_pi": (float(np.sqrt(np.pi)), "sqrt(pi)"), "root_2": (float(np.sqrt(2)), "sqrt(2)"),
+    "degree": (np.pi / 180, "pi/180"), "eighth_turn": (complex(np.exp(0.25j * np.pi)), "exp(I*pi/4)"),
+    "three_eighths": (complex(np.exp(0.75j * np.pi)), "exp(3*I*pi/4)")}
+
 #: What a formula may use.
 NAMES: dict[str, Any] = {name: getattr(np, name) for name in (
     "abs", "arctan2", "clip", "conj", "cos", "cosh", "exp", "expm1", "floor", "hypot", "imag", "isinf", "log", "log1p",
-    "maximum", "minimum", "pi", "real", "sign", "sin", "sinh", "sqrt", "tan", "tanh", "where")}
+    "maximum", "minimum", "real", "sign", "sin", "sinh", "sqrt", "tan", "tanh", "where")}
+NAMES |= {name: number for name, (number, _) in CONSTANTS.items()}
+
+
+#: What the ufuncs with a derivative call their arguments, in order, after the primitive of their (first) result.
+ARGUMENTS: dict[Any, tuple[Primitive, tuple[str, ...]]] = {}
 
 
 def constant(function: str, argument: str, value: Any) -> Any:
@@ -54,9 +65,13 @@ def constant(function: str, argument: str, value: Any) -> Any:
         If it requires a gradient.
     """
     if getattr(value, "requires_grad", False) is True:
-        raise NotImplementedError(f"scipy.special.{function}: no derivative with respect to argument {argument!r} is "
+        kind = "degree" if function.startswith("eval_") and argument == "n" else _KINDS.get(argument, "parameter")
+        raise NotImplementedError(f"scipy.special.{function}: no derivative with respect to the {kind} {argument} is "
                                   f"known in closed form; use {argument}.detach() there to treat it as a constant")
     return value_of(value)
+
+
+_KINDS = {"v": "order", "n": "order", "m": "order", "nu": "order", "k": "number", "tol": "tolerance"}
 
 
 def helper(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -67,7 +82,8 @@ def helper(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def declare(name: str, arguments: str, /, *, sympy: str | None = None, domain: Sequence[Interval] | Interval = REAL,
             kinks: str | None = None, at: Mapping[str, Any] | None = None, real: bool = False,
-            ufunc: Any = None, kernel: Callable[..., Any] | None = None, **partials: str) -> Primitive:
+            ufunc: Any = None, kernel: Callable[..., Any] | None = None, title: str | None = None,
+            **partials: str) -> Primitive:
     """Make a ufunc of ``scipy.special`` a primitive with a derivative in each argument that has a formula.
 
     Parameters
@@ -90,6 +106,8 @@ def declare(name: str, arguments: str, /, *, sympy: str | None = None, domain: S
         If SciPy has it under another name.
     kernel : callable, optional
         If it is no ufunc but one of several results of one.
+    title : str, optional
+        What messages call the function, if not by `name`.
     **partials : str
         A formula for the derivative in an argument.
 
@@ -122,11 +140,12 @@ def declare(name: str, arguments: str, /, *, sympy: str | None = None, domain: S
     def call(*values: Any) -> Any:
         values += compute_defaults[len(values):]
         given = dict(zip(order, values, strict=True))
-        return new(*[given[one] for one in inputs], **{one: constant(name, one, given[one]) for one in static})
+        return new(*[given[one] for one in inputs], **{one: constant(title or name, one, given[one]) for one in static})
 
     compute_defaults = (None,) * len(order)
     NAMES[name] = call if static else new
     if kernel is None:
+        ARGUMENTS[ufunc] = new, tuple(order)
         _stand_for(ufunc, new, call, bool(static))
     return new
 
@@ -166,9 +185,19 @@ def _register(new: Primitive, order: Sequence[str], partials: Mapping[str, str],
 
 
 def _evaluate(code: Any, given: Mapping[str, Any]) -> Any:
+    duck = next((value for value in given.values() if hasattr(value, "algebra")), None)
+    exact = {} if duck is None else {name: _exact(duck, name) for name in CONSTANTS if name in code.co_names}
     # At poles and outside of the domain formulas are infinite or NaN on purpose.
     with np.errstate(divide="ignore", over="ignore", under="ignore"):
-        return eval(code, {"__builtins__": {}, **NAMES}, dict(given))  # our own text, compiled above
+        return eval(code, {"__builtins__": {}, **NAMES}, {**exact, **given})  # our own text, compiled above
+
+
+def _exact(duck: Any, name: str) -> Any:
+    """A constant to as many digits as an array of expressions or of mpmath numbers takes"""
+    import sympy
+
+    number, formula = CONSTANTS[name]
+    return type(duck)(duck.algebra, duck.algebra.number(sympy.sympify(formula)), type(number))
 
 
 def declare_results(name: str, arguments: str, results: str, /, *, argument: str | Sequence[str],
@@ -193,14 +222,15 @@ def declare_results(name: str, arguments: str, results: str, /, *, argument: str
     """
     ufunc = getattr(special, name)
     chosen = [argument] if isinstance(argument, str) else list(argument)
-    calls = []
+    calls, primitives = [], []
     for place, result in enumerate(results.split()):
         texts = formulas[place]
         partials: dict[str, Any] = dict(zip(chosen, [texts] if isinstance(texts, str) else texts, strict=True))
-        declare(f"{name}_{result}", arguments, kernel=lambda *values, place=place: ufunc(*values)[place],
-                sympy=sympy[place] if sympy else None, **options,
-                **partials)
+        primitives.append(declare(
+            f"{name}_{result}", arguments, kernel=lambda *values, place=place: ufunc(*values)[place],
+            sympy=sympy[place] if sympy else None, title=name, **options, **partials))
         calls.append(NAMES[f"{name}_{result}"])
+    ARGUMENTS[ufunc] = primitives[0], tuple(arguments.split())
     COMPOSED[ufunc] = lambda *values: tuple([call(*values) for call in calls])
 
 

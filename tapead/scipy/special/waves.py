@@ -10,7 +10,6 @@ from .table import NAMES, POSITIVE, declare_results
 
 # Mathieu's equation y'' = (2q cos(2x) - a) y; the angle is in degrees, the result's derivative per radian.
 for _kind, _level in (("cem", "mathieu_a"), ("sem", "mathieu_b")):
-    NAMES[_level] = getattr(special, _level)
     declare_results(f"mathieu_{_kind}", "m q x", "y yp", argument="x", at={"m": 2, "q": 0.7}, formulas=[
         f"degree * mathieu_{_kind}_yp(m, q, x)",
         f"degree * (2 * q * cos(2 * degree * x) - {_level}(m, q)) * mathieu_{_kind}_y(m, q, x)"])
@@ -38,7 +37,7 @@ def _radial(cv: Any, c2: Any, m: Any, x: Any, s: Any, slope: Any) -> Any:
     return (-2 * x * slope + (cv - c2 * x * x - m * m / rest) * s) / rest
 
 
-NAMES |= {"angular": _angular, "radial": _radial, "pro_cv": special.pro_cv, "obl_cv": special.obl_cv}
+NAMES |= {"angular": _angular, "radial": _radial}
 _POINT: dict[str, Any] = {"m": 1, "n": 2, "c": 0.7}
 for _shape, _sign in (("pro", "c * c"), ("obl", "-c * c")):
     for _kind in ("ang1", "rad1", "rad2"):
