@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
+import pathlib
+import shlex
 import subprocess
 import sys
 
@@ -32,6 +34,7 @@ def module(tmp_path, monkeypatch):
         "def pair(x, y):\n    return x * np.sin(y)\n"
         "def right(x):\n    return 2 * x\n"
         "def wrong(x):\n    return 2.001 * x\n"
+        "def one_sided(x):\n    return 2 * np.abs(x)\n"
         "def broken(x):\n    raise ValueError('by the user')\n"
         "number = 3\n")
     monkeypatch.chdir(tmp_path)
@@ -118,6 +121,79 @@ def test_functions_of_a_module(run, module):
     assert "odd one out: jac" in out
 
 
+def test_search_finds_what_the_point_does_not_show(run, module):
+    arguments = ("check", f"{module}:loss", "--at", "[[1.0, 2.0]]", "--jac", f"{module}:one_sided", "--no-symbolic")
+    code, out, _ = run(*arguments)  # a few other points are tried in any case
+    assert code == 1 and "right at the point given and wrong at another" in out
+    code, out, err = run(*arguments, "--search", "--within", "-3", "3")
+    assert (code, err) == (1, "")
+    assert "verdict: PASS" in out and "WRONG at another point" in out and "gradcheck: FAIL" in out
+    again = out.splitlines()[-1].strip()
+    words = shlex.split(again)
+    assert words[:2] == ["tapead", "check"]
+    assert run(*words[1:], "--no-symbolic")[0] == 1
+    code, out, _ = run("check", f"{module}:loss", "--at", "[[1.0, 2.0]]", "--no-symbolic", "--search", "--within", "-1",
+                       "1")
+    assert code == 0
+    assert "no other point was found" in out
+
+
+def test_search_in_a_formula(run):
+    wrong = {"exp": lambda op: op.output * np.where(op.inputs[0] < 0, 1.1, 1.0)}
+    with ta.override_gradient(wrong):
+        code, out, _ = run("check", "x * exp(y)", "x=1", "y=0.5", "--no-symbolic", "--search", "--within", "-2", "2",
+                           "--json")
+        data = json.loads(out)
+        assert code == 1 and data["verdict"] == "pass"
+        out = run("check", "x * exp(y)", "x=1", "y=0.5", "--no-symbolic", "--search", "--within", "-2", "2")[1]
+        assert run(*shlex.split(out.splitlines()[-1])[1:], "--no-symbolic")[0] == 1
+    assert data["counterexample"]["inputs"][1] < 0
+    assert data["counterexample"]["report"]["verdict"] == "fail"
+
+
+def test_a_picture(run, tmp_path):
+    pytest.importorskip("matplotlib")
+    file = tmp_path / "check.png"
+    assert run("check", "x**2", "x=3", "--no-symbolic", "--plot", str(file))[0] == 0
+    assert file.read_bytes().startswith(b"\x89PNG")
+    code, _, err = run("check", "x**2", "x=3", "--no-symbolic", "--plot", str(tmp_path / "none" / "check.png"))
+    assert code == 2 and err.startswith("tapead: --plot: ")
+
+
+def test_missing_packages_are_named_with_their_extra(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    code, _, err = run("check", "x**2", "x=3", "--no-symbolic", "--plot", "check.png")
+    assert code == 2 and "tapead[plot]" in err
+    monkeypatch.setitem(sys.modules, "hypothesis", None)
+    for name in [name for name in sys.modules if name.startswith("tapead.testing")]:
+        monkeypatch.delitem(sys.modules, name)
+    code, _, err = run("check", "x**2", "x=3", "--no-symbolic", "--search")
+    assert code == 2 and "tapead[test]" in err
+
+
+def test_an_interruption_shows_what_is_known(run, monkeypatch, module):
+    source = "import signal\ncalls = []\ndef slow(x):\n    calls.append(0)\n"
+    pathlib.Path("slow_for_cli.py").write_text(
+        source + "    if len(calls) == 40: signal.raise_signal(signal.SIGINT)\n    return x * x\n")
+    code, out, err = run("check", "slow_for_cli:slow", "--at", "[1.5]", "--no-symbolic")
+    assert (code, out) == (130, "")
+    assert "INCONCLUSIVE: interrupted at: numeric" in err
+    monkeypatch.delitem(sys.modules, "slow_for_cli")
+
+
+def test_colours_on_a_terminal(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    assert main(["check", "x**2", "x=1", "--no-symbolic"]) == 0
+    assert "verdict: \x1b[1;32mPASS\x1b[0m" in terminal.getvalue()
+
+
 def test_tape(run):
     code, out, _ = run("tape", "x**2 * sin(y)", "x=1", "y=2")
     assert code == 0
@@ -148,6 +224,26 @@ def test_prove(run):
     assert "REFUTED" in out
 
 
+def test_prove_a_primitive_of_ones_own(run, tmp_path, monkeypatch):
+    (tmp_path / "own_for_cli.py").write_text(
+        "import tapead as ta\n"
+        "@ta.primitive('cube for the command line', sympy='x**3')\n"
+        "def cube(x):\n    return x**3\n"
+        "@ta.RegisterGradient('cube for the command line')\n"
+        "def _(op):\n    return 3 * op.inputs[0]**2\n"
+        "def plain(x):\n    return x\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    try:
+        code, out, _ = run("prove", "own_for_cli:cube")
+        assert code == 0 and "1 of 1 proved" in out
+        code, _, err = run("prove", "own_for_cli:plain")
+        assert code == 2 and "is no primitive" in err
+    finally:
+        sys.modules.pop("own_for_cli", None)
+        ta.registry.PRIMITIVES.pop("cube for the command line", None)
+
+
 @pytest.mark.parametrize(("arguments", "message"), [
     (["check", "x^2", "x=1"], "use ** (column 2 of 'x^2')"),
     (["check", "sn(x)", "x=1"], "did you mean sin"),
@@ -162,6 +258,7 @@ def test_prove(run):
     (["check", "x", "x=[1,[2]]"], "different lengths"),
     (["check", "3", ], "no variables"),
     (["check", "log(x)", "x=-1"], "not finite at the point"),
+    (["check", "x", "x=1", "--search", "--within", "2", "1"], "--within: 2 is not below 1"),
     (["check", "x", "x=1", "--at", "[1]"], "--at and --jac belong to"),
     (["check", "no_such_module:f", "--at", "[1]"], "cannot import no_such_module"),
     (["check", "numpy:no_such_function", "--at", "[1]"], "numpy has no 'no_such_function'"),
@@ -213,9 +310,12 @@ def test_any_console_will_do(monkeypatch, encoding):
     assert ("±" if encoding in ("latin-1", "utf-8") else "+-") in text or encoding in ("cp437", "latin-1")
 
 
-def test_it_runs_as_a_module():
-    result = subprocess.run([sys.executable, "-m", "tapead.cli", "check", "x*x", "x=2", "--no-symbolic"],
+def test_it_runs_as_a_command_of_its_own(tmp_path):
+    (tmp_path / "model.py").write_text("def f(x):\n    return x * abs(x)\ndef jac(x):\n    return 2 * x\n")
+    result = subprocess.run([sys.executable, "-m", "tapead", "check", "model:f", "--at", "[2.0]", "--jac", "model:jac",
+                             "--search", "--within", "-3", "3", "--no-symbolic"], cwd=tmp_path,
                             capture_output=True, text=True, encoding="utf-8",
                             env={**os.environ, "PYTHONIOENCODING": "utf-8"}, check=False)
-    assert result.returncode == 0, result.stderr
-    assert "verdict: PASS" in result.stdout
+    assert (result.returncode, result.stderr) == (1, "")
+    assert "\x1b" not in result.stdout
+    assert "gradcheck: FAIL" in result.stdout

@@ -10,6 +10,8 @@ import pytest
 
 from tapead import numeric
 from tapead.numeric.complexstep import Analytic
+from tapead.numeric.realview import RealView
+from tapead.numeric.roughness import trends
 
 GENERATOR = np.random.default_rng(20240607)
 mp = mpmath.MPContext()
@@ -120,6 +122,23 @@ def test_a_noisy_function_has_a_wide_bar():
     estimate = numeric.derivative(noisy, 1.0, complex_step=False)
     assert abs(estimate.value - np.cos(1.0)) <= estimate.error
     assert estimate.error > 1e-7
+
+
+def test_the_trend_of_a_saw_is_seen_beside_the_slope_of_its_teeth():
+    def saw(x):
+        tooth = 1e-6
+        return np.sin(x) + 3e-4 * (x / tooth - np.rint(x / tooth)) * tooth
+
+    view = RealView(saw, (1.0000002,))
+    tooth = view.columns([0]).value[0, 0]
+    assert abs(tooth - np.cos(1.0)) > 1e-4
+    slope, bar, bias = next(trends(view, 0))
+    assert abs(slope[0] - np.cos(1.0000002)) <= bar[0] < 1e-5
+    assert bias[0] > 0
+    slope, bar, bias = next(trends(RealView(np.sin, (1.0,)), 0))
+    assert abs(slope[0] - np.cos(1.0)) <= bar[0] < 1e-9
+    assert bias[0] == 0
+    assert np.isinf(next(trends(RealView(np.abs, (0.1,)), 0))[1][0])
 
 
 def test_zero_is_a_point_like_any_other():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 
 import numpy as np
@@ -414,3 +415,10 @@ def test_a_second_meaning_of_a_numpy_function_raises_with_its_place():
 def test_linear_is_a_pair():
     flip = ta.Linear(np.flip, np.negative)
     assert (flip.apply, flip.adjoint) == (np.flip, np.negative)
+
+
+def test_a_primitive_outside_of_the_registry_is_copied():
+    own = ta.Primitive("test_registry_unregistered", abs)
+    assert copy.copy(own) is not own
+    assert copy.copy(own).kernel is abs
+    assert copy.copy(PRIMITIVES["sin"]) is PRIMITIVES["sin"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 
@@ -193,6 +194,27 @@ def test_the_time_box_ends_what_does_not_end_and_hands_on_errors():
     assert within(5.0, lambda: 3) == 3
     with pytest.raises(ZeroDivisionError):
         within(5.0, lambda: 1 / 0)
+
+
+def test_what_is_ended_in_the_midst_of_a_garbage_collection_ends_without_a_word(monkeypatch):
+    lost = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda report: lost.append(report.object))
+
+    def callback(phase, info):
+        pass
+
+    def forever():
+        while True:
+            [[place] for place in range(2000)]
+
+    gc.callbacks.append(callback)
+    try:
+        for _ in range(5):
+            with pytest.raises(TimeoutError):
+                within(0.01, forever)
+    finally:
+        gc.callbacks.remove(callback)
+    assert lost == [] and gc.isenabled()
 
 
 # ---------------------------------------------------------------------- fifty digits

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..checkpoint import without_checkpoints
 from ..containers import flatten
+from ..numeric.differences import MANY
 from ..numeric.realview import RealView
 from ..registry import Primitive
 from ..tape import Entry, Leaf
@@ -19,6 +20,10 @@ from .legs import Own, gradient_map, on_values, promoted
 __all__ = ["Culprit", "first_wrong"]
 
 Array = np.ndarray[Any, Any]
+Apply = Callable[[Array], Array]
+
+#: From this many outputs of an operation on, so many random sums of them are looked at.
+MANY_OUTPUTS, FEW_SUMS = 10_000, 3
 
 
 @dataclass(frozen=True)
@@ -112,23 +117,38 @@ def _local_fault(function: Callable[..., Any], args: tuple[Any, ...], generator:
     if not np.all(np.isfinite(view.here)):
         return None
     subject = Own(function, args)
+    push: Apply = subject.push
+    pull: Apply = subject.pull
+    if view.here.size > MANY_OUTPUTS:  # a few sums of the outputs are looked at
+        mixing = generator.uniform(0.5, 1.5, (FEW_SUMS, view.here.size)) * generator.choice(
+            [-1.0, 1.0], (FEW_SUMS, view.here.size))
+        whole, all_of_it, back = view, subject.push, subject.pull
+        view = RealView(lambda flat: mixing @ whole(flat), [whole.point])
+        push, pull = (lambda vector: mixing @ all_of_it(vector)), (lambda vector: back(vector @ mixing))
+
     scale = np.where(view.point == 0, 1.0, np.abs(view.point))
-    for _ in range(3):
-        direction = generator.choice([-1.0, 1.0], view.point.shape) * scale
-        weights = generator.choice([-1.0, 1.0], view.here.shape)
+    for fault in subject.broken.values():
+        return fault
+    for _ in range(3 if view.point.size <= MANY else 1):
+        # Of different sizes too: in a sum of two that are equal by symmetry, signs alone may cancel.
+        direction = generator.choice([-1.0, 1.0], view.point.shape) * generator.uniform(0.5, 1.5, scale.shape) * scale
+        weights = generator.choice([-1.0, 1.0], view.here.shape) * generator.uniform(0.5, 1.5, view.here.shape)
         found = view.columns([direction])
         slope, error = found.value[0], found.error[0]
         if np.any(found.kink) or not np.all(np.isfinite(error)):
             return None
-        pushed, pulled = subject.push(direction), subject.pull(weights)
-        room = 10 * error + 1e-13 * np.abs(pushed)
+        room = 10 * error + 1e-13 * np.abs(slope)
+        if not subject.has_pull:
+            return next(iter(subject.broken.values()), None)
+        pulled = pull(weights)
+        pushed = push(direction) if subject.has_push else slope
         if np.any(~(np.abs(pushed - slope) <= room)):
             place = int(np.argmax(np.nan_to_num(np.abs(pushed - slope) - room, nan=np.inf)))
             return f"forward gives {pushed[place]:.10g} along a direction, differences give {slope[place]:.10g}"
         left, right = float(weights @ slope), float(pulled @ direction)
-        if not abs(left - right) <= np.sum(room) + 1e-13 * float(np.abs(pulled) @ np.abs(direction)):
+        if not abs(left - right) <= float(room @ np.abs(weights)) + 1e-13 * float(np.abs(pulled) @ np.abs(direction)):
             return f"reverse gives {right:.10g} along a direction, differences give {left:.10g}"
         for factor in (-1.0, 2.0):
-            if not np.allclose(subject.pull(factor * weights), factor * pulled, rtol=1e-9, atol=0):
+            if not np.allclose(pull(factor * weights), factor * pulled, rtol=1e-9, atol=0):
                 return f"the adjoint is not linear in the cotangent (scaling by {factor:g})"
     return None

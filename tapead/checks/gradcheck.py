@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ..containers import flatten, map_structure
-from ..numeric.realview import RealView
-from ..registry import value_of
+from ..numeric.realview import RealView, to_real
+from ..transforms import grad
+from .accuracy import lossy
+from .arguments import callables, chosen_legs, labels_of, normalised, takes, tolerance
 from .comparison import Comparison, Settings
-from .contract import contract
+from .contract import Finding, contract
 from .culprit import first_wrong
+from .elsewhere import wrong_elsewhere
 from .judging import BARS
 from .legs import Given, Own, gradient_map, on_values, promoted, reverse_over_forward, to_leaves, view_of
-from .report import GradcheckError, Leg, Report
+from .progress import doing, watched
+from .report import GradcheckError, GradcheckInterrupted, Leg, Report
+from .seeds import generator as seeded
 
-__all__ = ["GradcheckError", "gradcheck"]
+__all__ = ["GradcheckError", "GradcheckInterrupted", "gradcheck"]
 
 Array = np.ndarray[Any, Any]
 Function = Callable[..., Any]
 
 
-def gradcheck(f: Function, inputs: Any, *, jac: Function | None = None, vjp: Function | None = None,
-              jvp: Function | None = None, order: int = 1, raise_exception: bool = True, rtol: float | None = None,
-              atol: float | None = None, symbolic: bool | None = None, names: Sequence[str] | None = None,
-              seed: int = 0) -> Report:
+def gradcheck(f: Any, inputs: Any, *, jac: Any = None, vjp: Function | None = None, jvp: Function | None = None,
+              hess: Function | None = None, hessp: Function | None = None, order: int = 1,
+              raise_exception: bool = True, rtol: float | None = None, atol: float | None = None,
+              symbolic: bool | None = None, names: Sequence[str] | None = None, seed: int | None = None,
+              legs: Iterable[str] | None = None, elsewhere: bool = True) -> Report:
     """Check a derivative of `f` at a point.
 
     Without `jac`, `vjp` and `jvp`: the derivative that tapead takes of `f` itself. With one of them: that derivative,
@@ -34,16 +41,21 @@ def gradcheck(f: Function, inputs: Any, *, jac: Function | None = None, vjp: Fun
 
     Parameters
     ----------
-    f : callable
-        Takes ``*inputs``; returns arrays, numbers or nested containers of them.
+    f : callable, (fun, jac) or (fun, jac, hess)
+        Takes ``*inputs``; returns arrays, numbers or nested containers of them. A tuple is taken apart as that of
+        ``scipy.optimize``.
     inputs : tuple, or one array or number
         The point. The elements of the tuple are numbers, arrays, or nested containers of them.
     jac : callable, optional
-        ``jac(*inputs)`` returns the Jacobian, of shape ``output.shape + input.shape`` (one per input).
+        ``jac(*inputs)`` returns the Jacobian, of shape ``output.shape + input.shape`` (one per input). True if `f`
+        returns ``(value, gradient)``.
     vjp : callable, optional
         ``vjp(*inputs, cotangent)`` returns one array per input, or a bare one.
     jvp : callable, optional
         ``jvp(*inputs, *tangents)`` returns one array per output, or a bare one.
+    hess, hessp : callable, optional
+        ``hess(x)`` returns the Hessian, ``hessp(x, p)`` its product with a vector, of a function of one array that
+        returns one number. They are held against the gradient: `jac`, or tapead's own.
     order : {1, 2}
         2 checks the second derivatives (of tapead's own) too, in every nesting of the two modes.
     raise_exception : bool
@@ -54,8 +66,16 @@ def gradcheck(f: Function, inputs: Any, *, jac: Function | None = None, vjp: Fun
         Whether to ask SymPy; by default for small functions that return one number.
     names : sequence of str, optional
         What the report calls the inputs.
-    seed : int
-        Of the random vectors.
+    seed : int, optional
+        Of the random vectors; the same ones every time by default.
+    legs : sequence of str, optional
+        What to compare: any of ``"contract"``, ``"numeric"``, ``"complex step"``, ``"mpmath"``, ``"symbolic"``,
+        ``"forward AD"``, ``"reverse AD"`` and ``"batched"`` (all columns from one recording, in both modes); all but
+        the last by default. Somebody else's derivative is always compared.
+    elsewhere : bool
+        Whether to try a few other points as well, with other signs and sizes. An error that is certain there fails the
+        check, and ``report.elsewhere`` tells about it. A Jacobian computed beforehand, the same at every point, is
+        judged at the point given alone.
 
     Returns
     -------
@@ -66,6 +86,8 @@ def gradcheck(f: Function, inputs: Any, *, jac: Function | None = None, vjp: Fun
     ------
     GradcheckError
         If the derivative is wrong; it carries the report. An inconclusive check does not raise: test the report.
+    GradcheckInterrupted
+        On Ctrl-C (it is a KeyboardInterrupt), with an inconclusive report of what is known by then.
     TypeError, ValueError
         If `inputs`, or what the functions return, is not something to differentiate.
 
@@ -79,75 +101,78 @@ def gradcheck(f: Function, inputs: Any, *, jac: Function | None = None, vjp: Fun
     >>> report.verdict
     'fail'
     """
-    args = _normalised(inputs)
-    own = jac is None and vjp is None and jvp is None
+    f, given = callables(f, jac=jac, vjp=vjp, jvp=jvp, hess=hess, hessp=hessp)
+    args = normalised(inputs)
     if order not in (1, 2):
         raise ValueError(f"gradcheck: order must be 1 or 2, not {order!r}")
-    if order == 2 and not own:
-        raise ValueError("gradcheck: order=2 checks tapead's own derivatives; leave out jac=, vjp= and jvp=")
-    labels = _labels(args, names)
-    settings = Settings(rtol, atol, symbolic, labels, np.random.default_rng(seed))
-    with np.errstate(all="ignore"):
-        if own:
-            report = _own(f, args, settings)
+    if order == 2 and given:
+        raise ValueError("gradcheck: order=2 checks tapead's own derivatives; leave out jac=, vjp= and jvp= (hess= "
+                         "checks a Hessian)")
+    tolerance("rtol", rtol)
+    tolerance("atol", atol)
+    takes("f", f, len(args), len(args))
+    for name, derivative in given.items():
+        takes(name, derivative, len(args) * (2 if name in ("jvp", "hessp") else 1) + (name == "vjp"), len(args))
+    settings = Settings(rtol, atol, symbolic, labels_of(args, names), seeded(seed), chosen_legs(legs))
+    second: dict[str, Function] = {name: given.pop(name) for name in ("hess", "hessp") if name in given}
+    report = Report()
+    with np.errstate(all="ignore"), watched("gradcheck") as progress:
+        try:
+            _fill(report, f, args, given, settings, elsewhere)
             if order == 2 and report.verdict == "pass":
                 _add_second(report, f, args, settings)
             elif order == 2:
                 report.notes.append("second derivatives were not checked: the first ones have to be right first")
-        else:
-            report = _given(f, args, jac, vjp, jvp, settings)
-    if report.verdict in ("pass", "kink"):
-        report.notes.append("this holds at the point given; other branches need other points "
-                            "(tapead.testing looks for them)")
+            if second and report:
+                _add_hessian(report, f, args, given, second, settings, elsewhere)
+        except KeyboardInterrupt:
+            raise GradcheckInterrupted(report, progress) from None
     if raise_exception and report.verdict == "fail":
         raise GradcheckError(report)
     return report
 
 
-def _normalised(inputs: Any) -> tuple[Any, ...]:
-    """The inputs as a tuple of floating-point arrays, numbers and containers."""
-    if isinstance(inputs, list):
-        inputs = tuple(inputs) if any(np.ndim(value_of(x)) > 0 and not isinstance(x, list) for x in inputs) else (
-            np.asarray(inputs),)
-    args = inputs if isinstance(inputs, tuple) else (inputs,)
+def _fill(report: Report, f: Function, args: tuple[Any, ...], given: dict[str, Function], settings: Settings,
+          elsewhere: bool, **called: str) -> None:
+    """The first derivatives at the point, and a look at others."""
+    def judge(target: Report, point: Any, chosen: Settings) -> tuple[RealView, Function]:
+        if given:
+            return _given(target, f, point, given, chosen, called)
+        return _own(target, f, point, chosen)
 
-    def leaf(value: Any) -> Any:
-        value = value_of(value)
-        if value.__class__ in (int, float, complex):
-            value = np.complex128(value) if isinstance(value, complex) else np.float64(value)
-        array = np.array(value)
-        if array.dtype.kind not in "fc":
-            cast = "; cast it, x.astype(float)" if array.dtype.kind in "iub" else ""
-            raise TypeError(f"gradcheck: inputs must be floating-point numbers or arrays, not "
-                            f"{type(value).__name__} of dtype {array.dtype}{cast}")
-        if not np.all(np.isfinite(array)):
-            raise ValueError("gradcheck: the inputs contain NaN or infinity")
-        return array[()]
+    def again(point: Any) -> Report:
+        other = Report()
+        judge(other, point, replace(settings, symbolic=False, legs=settings.legs - {"contract"}))
+        return other
 
-    args = tuple([map_structure(leaf, arg) for arg in args])
-    if not flatten(args)[0]:
-        raise ValueError("gradcheck: there are no inputs")
-    return args
-
-
-def _labels(args: tuple[Any, ...], names: Sequence[str] | None) -> list[str]:
-    count = len(flatten(args)[0])
-    if names is None:
-        return ["x"] if count == 1 else [f"x{k}" for k in range(count)]
-    if len(names) != count:
-        raise ValueError(f"gradcheck: {len(names)} names for {count} inputs")
-    return list(names)
+    view, make = judge(report, args, settings)
+    if not elsewhere or report.verdict == "fail":
+        return
+    doing("other points")
+    found = wrong_elsewhere(view, make, again, settings.generator)
+    if isinstance(found, str):
+        report.notes.append(found)
+    else:
+        point, other = found
+        shown = ", ".join(f"{label} = {np.array2string(np.asarray(leaf), precision=6, threshold=12)}"
+                          for label, leaf in zip(settings.labels, flatten(point)[0], strict=True))
+        report.notes.append(f"right at the point given ({report.verdict}), wrong at another: {shown}")
+        report.verdict, report.elsewhere = "fail", other
+        report.culprit, report.odd_one_out = other.culprit, other.odd_one_out
 
 
 # ---------------------------------------------------------------------- tapead's own derivative
 
 
-def _own(f: Function, args: tuple[Any, ...], settings: Settings) -> Report:
-    report = Report()
+def _own(report: Report, f: Function, args: tuple[Any, ...], settings: Settings) -> tuple[RealView, Function]:
+    doing("contract")
     view = view_of(on_values(f), args)
     _check_outputs(view)
     subject = Own(f, args)
-    report.contract = contract(subject, args, settings.generator, view.resolution)
+    if len(subject.unavailable) == 2:
+        raise NotImplementedError(f"gradcheck: {subject.unavailable[subject.reverse_name]}")
+    if settings.wants("contract") or subject.broken:
+        report.contract = contract(subject, args, settings.generator, view.resolution)
     checked, point = subject, args
     higher = promoted(args)
     if higher is not None:
@@ -161,15 +186,16 @@ def _own(f: Function, args: tuple[Any, ...], settings: Settings) -> Report:
                 checked, view, point = raised, raised_view, higher
     check = Comparison(view, checked, point, settings, report, lambda where: Own(f, where), f)
     check.run()
-    if checked is not subject:
-        _compare_single(subject, checked, view_of(on_values(f), args), report, settings)
+    if checked is not subject and not subject.broken:
+        _compare_single(f, args, subject, checked, view_of(on_values(f), args), report, settings)
     _conclude(report)
     if report.verdict == "fail":
+        doing("looking for the wrong rule")
         report.culprit = first_wrong(f, point, 1, settings.generator)
         if report.culprit is None:
             report.notes.append("every rule on the tape is right where it was used: digits are lost to rounding in the "
                                 "function itself, or the fault lies between the rules")
-    return report
+    return view, lambda where: Own(f, where)
 
 
 def _check_outputs(view: RealView) -> None:
@@ -179,12 +205,15 @@ def _check_outputs(view: RealView) -> None:
         raise TypeError(f"gradcheck: the function returned {view.outputs[0].dtype} values, which have no derivative")
 
 
-def _compare_single(subject: Own, double: Own, view: RealView, report: Report, settings: Settings) -> None:
+def _compare_single(f: Function, args: tuple[Any, ...], subject: Own, double: Own, view: RealView, report: Report,
+                    settings: Settings) -> None:
     """Single precision against double: the same rules, so all that may differ is rounding."""
     generator = settings.generator
     for name, apply, other, size in (("forward AD", subject.push, double.push, view.point.size),
                                      ("reverse AD", subject.pull, double.pull, view.here.size)):
         vector = generator.choice([-1.0, 1.0], size)
+        if name not in subject.available or name not in double.available:
+            continue
         rough, exact = apply(vector), other(vector)
         with np.errstate(invalid="ignore"):
             off = np.abs(rough - exact)
@@ -196,7 +225,8 @@ def _compare_single(subject: Own, double: Own, view: RealView, report: Report, s
         found = view.columns([direction])
         slope, error = found.value[0], found.error[0]
         claimed = subject.push(direction)
-        if np.any(~(np.abs(claimed - slope) <= BARS * error)):
+        if np.any(~(np.abs(claimed - slope) <= BARS * error)) and not lossy(
+                f, args, off / max(scale, float(np.max(np.abs(rough[np.isfinite(rough)]), initial=1e-300)))):
             report.verdict = "fail"
             report.notes.append(f"{name} in {subject.inputs[0].dtype} is far from the same rules in double precision, "
                                 "and from the slope of the function")
@@ -224,14 +254,27 @@ def _add_second(report: Report, f: Function, args: tuple[Any, ...], settings: Se
     except ValueError as error:
         report.notes.append(f"second derivatives were not checked: {error}")
         return
+    except NotImplementedError as error:
+        _cannot(report, second, str(error))
+        return
+    if len(subject.unavailable) == 2:
+        _cannot(report, second, subject.unavailable[subject.reverse_name])
+        return
     subject.forward_name, subject.reverse_name = "forward over reverse", "reverse over reverse"
-    second.contract = contract(subject, args, generator, gradient_view.resolution)
-    quiet = Settings(settings.rtol, settings.atol, False, settings.labels, generator)
+    if settings.wants("contract"):
+        second.contract = contract(subject, args, generator, gradient_view.resolution)
+    quiet = replace(settings, symbolic=False)
     check = Comparison(gradient_view, subject, args, quiet, second, lambda where: Own(gradient, where), gradient)
     check.run()
+    unavailable = ""
     for _ in range(2):
-        direction = generator.choice([-1.0, 1.0], view.point.shape) * np.where(view.point == 0, 1.0, np.abs(view.point))
-        mixed = reverse_over_forward(f, args, to_leaves(direction, subject.inputs), weights)
+        direction = generator.choice([-1.0, 1.0], view.point.shape) * generator.uniform(0.5, 1.5, view.point.shape)
+        direction *= np.where(view.point == 0, 1.0, np.abs(view.point))
+        try:
+            mixed = reverse_over_forward(f, args, to_leaves(direction, subject.inputs), weights)
+        except NotImplementedError as error:
+            unavailable = str(error)
+            break
         found = gradient_view.columns([direction])
         room = BARS * found.error[0] + 1e-9 * np.abs(mixed)
         wrong = ~(np.abs(mixed - found.value[0]) <= room) & np.isfinite(found.error[0]) & ~found.kink[0]
@@ -240,7 +283,7 @@ def _add_second(report: Report, f: Function, args: tuple[Any, ...], settings: Se
             place = int(np.flatnonzero(wrong)[0])
             second.notes.append(f"reverse over forward gives {mixed[place]:.10g} for flat entry {place} along a "
                                 f"direction, differences of the gradient give {found.value[0, place]:.10g}")
-    second.legs.append(Leg("reverse over forward"))
+    second.legs.append(Leg("reverse over forward", unavailable=unavailable))
     _conclude(second)
     report.second = second
     if second.verdict == "fail":
@@ -250,22 +293,30 @@ def _add_second(report: Report, f: Function, args: tuple[Any, ...], settings: Se
         report.verdict = "inconclusive"
 
 
+def _cannot(report: Report, second: Report, reason: str) -> None:
+    """A derivative that cannot be differentiated is no wrong one; but nothing is known of it."""
+    second.verdict = report.verdict = "inconclusive"
+    second.legs = [Leg("forward over reverse", unavailable=reason), Leg("reverse over reverse", unavailable=reason)]
+    report.second = second
+
+
 # ---------------------------------------------------------------------- somebody else's derivative
 
 
-def _given(f: Function, args: tuple[Any, ...], jac: Function | None, vjp: Function | None, jvp: Function | None,
-           settings: Settings) -> Report:
-    report = Report()
-    view = view_of(f, map_structure(np.copy, args))
+def _given(report: Report, f: Function, args: tuple[Any, ...], given: dict[str, Function], settings: Settings,
+           called: dict[str, str]) -> tuple[RealView, Function]:
+    doing("contract")
+    view = plain = view_of(f, map_structure(np.copy, args))
     _check_outputs(view)
     rebuild = flatten(f(*map_structure(lambda x: np.array(x)[()], args)))[1]
 
     def make(where: tuple[Any, ...]) -> Given:
-        return Given(where, view.outputs, jac, vjp, jvp, rebuild)
+        return Given(where, plain.outputs, rebuild, **given, **called)  # type: ignore[arg-type]  # names apart
 
     subject = make(args)
     unit = view.resolution
-    report.contract = contract(subject, args, settings.generator, unit)
+    if settings.wants("contract"):
+        report.contract = contract(subject, args, settings.generator, unit)
     higher = promoted(args)
     if higher is not None:
         try:
@@ -278,7 +329,44 @@ def _given(f: Function, args: tuple[Any, ...], jac: Function | None, vjp: Functi
     check = Comparison(view, subject, higher or args, settings, report, make, f, coarse=unit)
     check.run()
     _conclude(report)
-    return report
+    return plain, make
+
+
+def _add_hessian(report: Report, f: Function, args: tuple[Any, ...], given: dict[str, Function],
+                 second: dict[str, Function], settings: Settings, elsewhere: bool) -> None:
+    """Hold a Hessian against the differences of the gradient."""
+    name, derivative = next(iter(second.items()))
+    leaves = flatten(args)[0]
+    below = report.second = Report(order=2)
+    if len(leaves) != 1 or np.size(to_real(flatten(f(*map_structure(np.copy, args)))[0])) != 1:
+        raise ValueError(f"gradcheck: {name}= is for a function of one array that returns one number; hold other "
+                         "second derivatives against the first by gradcheck(jac, inputs, jac=...)")
+    shape = np.shape(leaves[0])
+    if "jac" in given:
+        def gradient(x: Any) -> Any:
+            return np.reshape(np.asarray(given["jac"](x)), shape)
+    elif "vjp" in given:
+        def gradient(x: Any) -> Any:
+            found = given["vjp"](x, np.ones(np.shape(f(np.copy(x))))[()])
+            return np.reshape(np.asarray(found[0] if isinstance(found, tuple) else found), shape)
+    elif given:
+        raise ValueError(f"gradcheck: {name}= is held against the gradient: give jac= or vjp=")
+    else:
+        gradient = grad(lambda x: np.sum(f(x)))
+    if name == "hess":
+        def wanted(x: Any) -> Any:
+            return np.asarray(derivative(x))
+
+        _fill(below, gradient, args, {"jac": wanted}, settings, elsewhere, jac_name="hess")
+        matrix = np.asarray(derivative(np.copy(leaves[0])[()]), float).reshape(np.size(leaves[0]), -1)
+        off, size = np.max(np.abs(matrix - matrix.T), initial=0.0), np.max(np.abs(matrix), initial=0.0)
+        below.contract.append(Finding("hess is symmetric", bool(off <= 1e-7 * size),
+                                      "" if off <= 1e-7 * size else f"off by {off:.1e} of {size:.1e}"))
+    else:
+        _fill(below, gradient, args, {"jvp": derivative}, settings, elsewhere, jvp_name="hessp")
+    _conclude(below)
+    if below.verdict in ("fail", "inconclusive"):
+        report.verdict = below.verdict
 
 
 def _conclude(report: Report) -> None:

@@ -17,8 +17,12 @@ Array = np.ndarray[Any, Any]
 BARS = 10
 #: Rounding errors allowed to the derivative under test itself, in units of its last digit.
 ULPS = 64
+#: The same, as a part of it, where values are too noisy to show a derivative.
+NOISY = 2e-10
 #: Below this every digit counts as rounding.
 UNDERFLOW = 1e-318
+#: A derivative this small beside what the function moves by at all is none that any difference could show.
+INVISIBLE = 1e-50
 
 
 class Reference:
@@ -32,15 +36,26 @@ class Reference:
         Entries whose numeric bar was too wide and that another leg has decided.
     """
 
-    def __init__(self, view: RealView, columns: Sequence[int]) -> None:
-        found = view.columns(columns)
-        self.value, self.error, self.kink = found.value.T.copy(), found.error.T.copy(), found.kink.T.copy()
+    def __init__(self, view: RealView, columns: Sequence[int], numeric: bool = True) -> None:
+        if numeric:
+            found = view.columns(columns)
+            self.value, self.error, self.kink = found.value.T.copy(), found.error.T.copy(), found.kink.T.copy()
+            change = found.change.T
+        else:
+            shape = view.here.size, len(columns)
+            self.value, self.error = np.full(shape, np.nan), np.full(shape, np.inf)
+            self.kink, change = np.zeros(shape, bool), np.zeros(shape)
         self.sharpened = np.zeros(self.value.shape, bool)
         self.size = np.where(view.point == 0, 1.0, np.abs(view.point))
-        sizes = np.maximum(np.maximum(np.abs(view.here)[:, None], found.change.T), 1e-290)
+        sizes = np.maximum(np.maximum(np.abs(view.here)[:, None], change), 1e-290)
         # An output that happens to vanish is computed from numbers like those of the others.
         self.outputs = np.maximum(sizes, 1e-3 * np.max(sizes, initial=0.0))
+        self.change, self.point = change, view.point
         self.unit = view.resolution
+
+    def take(self, claimed: Array) -> None:
+        """Make one of the derivatives under test the reference, for want of any other."""
+        self.value, self.error = claimed.copy(), 4 * self.unit * np.abs(np.nan_to_num(claimed))
 
     def sharpen(self, column: int, value: Array, error: Array) -> None:
         """Replace a column's entries by better ones."""
@@ -53,10 +68,11 @@ class Reference:
         if rtol is not None or atol is not None:
             allowed: Array = self.error + (atol or 0.0) + (rtol or 0.0) * np.abs(self.value)
             return allowed
-        # Where values are too noisy to show a derivative, the derivative is noisy as well: nine digits will do there.
-        floor = np.where(self.sharpened, 1e-9, ULPS * self.unit)
+        # Where values are too noisy to show a derivative, the derivative is noisy as well: that is enough there.
+        floor = np.where(self.sharpened, NOISY, ULPS * self.unit)
         with np.errstate(invalid="ignore", over="ignore"):
-            return BARS * self.error + UNDERFLOW + floor * np.where(np.isfinite(claimed), np.abs(claimed), 0.0)  # type: ignore[no-any-return]  # the same
+            least = UNDERFLOW + INVISIBLE * self.outputs / self.size
+            return BARS * self.error + least + floor * np.where(np.isfinite(claimed), np.abs(claimed), 0.0)  # type: ignore[no-any-return]  # the same
 
     def row_sizes(self) -> Array:
         """The largest entry of each row."""
@@ -79,6 +95,12 @@ class Reference:
         with np.errstate(invalid="ignore"):
             off = ~(np.abs(claimed - self.value) <= tolerance)
         return off & ~self.kink & np.isfinite(self.error)  # type: ignore[no-any-return]  # the same
+
+    def frozen(self, claimed: Array) -> Array:
+        """Entries of a function that is constant only because neighbouring inputs are more than 1 apart."""
+        far = np.abs(self.point) * self.unit >= 1
+        frozen: Array = far & (self.change == 0) & (self.value == 0) & (claimed != 0)
+        return frozen
 
     def undecided(self, claimed: Array, tolerance: Array) -> Array:
         """Entries for which the bars say nothing, though the function's values could show them."""
@@ -145,19 +167,30 @@ def bisect(view: RealView, apply: Callable[[Array], Array], direction: Array, ou
            ) -> tuple[int, float, float, float]:
     """The input whose entry is wrong, where the derivative along `direction` is.
 
-    Returns its flat index, what the derivative says, what differences say, and their error bar.
+    The step at which differences come closest to the best slope is kept; of two halves the one goes on in which the
+    derivative is off by more. Returns the flat index, what the derivative says, what differences say, and their error
+    bar.
     """
+    found = float(view.columns([direction]).value[0, output])
+    reach = float(np.min(np.maximum(np.abs(view.point), 1.0) / np.maximum(np.abs(direction), 1e-300)))
+
+    def slope(vector: Array, step: float) -> float:
+        return float((view(view.point + step * vector)[output] - view(view.point - step * vector)[output]) / (2 * step))
+
+    coarse = (3e-2, 3e-3) if view.resolution > 1e-10 else (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
+    step = min((reach * size for size in coarse), key=lambda size: np.nan_to_num(
+        abs(slope(direction, size) - found), nan=np.inf))
     places = np.flatnonzero(direction)
+    total = float(apply(direction)[output]) - slope(direction, step)
     while len(places) > 1:
-        half = places[:len(places) // 2]
+        first, second = np.array_split(places, 2)
         part = np.zeros_like(direction)
-        part[half] = direction[half]
-        found = view.columns([part])
-        claimed = float(apply(part)[output])
-        room = BARS * float(found.error[0, output]) + ULPS * view.resolution * abs(claimed)
-        places = half if not abs(claimed - float(found.value[0, output])) <= room else places[len(places) // 2:]
+        part[first] = direction[first]
+        here = float(apply(part)[output]) - slope(part, step)
+        # The derivative is linear, and so are differences over a small step: what is left is in the other half.
+        places, total = (first, here) if not abs(here) < abs(total - here) else (second, total - here)
     index = int(places[0])
     unit = np.zeros_like(direction)
     unit[index] = 1.0
-    found = view.columns([index])
-    return index, float(apply(unit)[output]), float(found.value[0, output]), float(found.error[0, output])
+    last = view.columns([index])
+    return index, float(apply(unit)[output]), float(last.value[0, output]), float(last.error[0, output])

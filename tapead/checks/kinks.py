@@ -8,14 +8,14 @@ to along every direction jointly. The range along a direction is that of the slo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import product
+from itertools import permutations, product
 from typing import Any
 
 import numpy as np
 
 from ..numeric.realview import RealView
 
-__all__ = ["subgradient_fault"]
+__all__ = ["offsets_of_ties", "subgradient_fault"]
 
 Array = np.ndarray[Any, Any]
 
@@ -62,6 +62,18 @@ def subgradient_fault(view: RealView, apply: Callable[[Array], Array], coordinat
     return None
 
 
+def offsets_of_ties(count: int, generator: np.random.Generator) -> list[Array]:
+    """Ways to take `count` tied numbers apart: in their order, with each at every place, and at random."""
+    if count < 2:
+        return []
+    if count <= 5:
+        return [(2 * np.array(order) + 1) / count - 1 for order in permutations(range(count))]
+    places = np.arange(count)
+    turned = [(2 * ((places + turn) % count) + 1) / count - 1 for turn in range(count)]
+    drawn = [generator.uniform(0.2, 1.8, count) * generator.choice([-1.0, 1.0], count) for _ in range(24)]
+    return [*turned, *(-offset for offset in turned[:2]), *drawn]
+
+
 def _slope(view: RealView, point: Array, direction: Array, step: float) -> Array:
     return (view(point + step * direction) - view(point - step * direction)) / (2 * step)
 
@@ -82,8 +94,10 @@ def _directions(view: RealView, coordinates: list[int], scale: Array, distance: 
             offsets.append(offset)
         return offsets
 
+    # Where several inputs are tied, the slopes nearby depend on the order that the others take.
+    orders = [list(offset) for offset in offsets_of_ties(len(coordinates), generator)]
     for place in coordinates:
-        yield along([place], [1.0]), sides([place], [[1.0], [-1.0]])
+        yield along([place], [1.0]), sides([place], [[1.0], [-1.0]]) + sides(coordinates, orders)
     groups = [coordinates[:2], coordinates[-2:], coordinates[:3]]
     groups += [list(generator.choice(coordinates, size=min(3, len(coordinates)), replace=False)) for _ in range(4)]
     for group in groups:
@@ -92,7 +106,7 @@ def _directions(view: RealView, coordinates: list[int], scale: Array, distance: 
             # Of several moving at different speeds, whichever is first decides: look at unequal distances as well.
             uneven = [[sign * (1 + 0.37 * k) for k, sign in enumerate(pattern)] for pattern in patterns]
             for signs in patterns[: len(patterns) // 2]:
-                yield along(group, signs), sides(group, patterns + uneven)
+                yield along(group, signs), sides(group, patterns + uneven) + sides(coordinates, orders)
     if len(coordinates) > 3:
         ends = {place: [_slope(view, view.point + side * distance * scale * _unit(view, place),
                                along([place], [1.0]), distance * INNER) for side in (1.0, -1.0)]
@@ -105,7 +119,7 @@ def _directions(view: RealView, coordinates: list[int], scale: Array, distance: 
             spread = generator.uniform(0.5, 1.5, count)
             extremes = [turns, -turns, np.array(steeper) * spread, -np.array(steeper) * spread]
             extremes += [generator.choice([-1.0, 1.0], count) * spread for _ in range(6)]
-            yield along(coordinates, list(turns)), sides(coordinates, [list(offset) for offset in extremes])
+            yield along(coordinates, list(turns)), sides(coordinates, [list(offset) for offset in extremes] + orders)
 
 
 def _unit(view: RealView, place: int) -> Array:

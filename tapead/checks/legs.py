@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 
 from ..containers import flatten, map_structure
+from ..jacobians import jacobian
 from ..modes import no_grad
 from ..numeric.realview import RealView, to_real
 from ..registry import value_of
 from ..tensor import Tensor, tensor
 from ..transforms import grad, jvp, linearize, vjp
+from .progress import counted
 
-__all__ = ["Given", "Own", "gradient_map", "on_values", "promoted"]
+__all__ = ["Given", "Own", "batched", "gradient_map", "on_values", "promoted"]
 
 Array = np.ndarray[Any, Any]
 Function = Callable[..., Any]
@@ -70,6 +72,10 @@ class Own:
     ----------
     push, pull : callable
         The derivative applied to a flat tangent, its adjoint applied to a flat cotangent.
+    has_push, has_pull : bool
+        Whether there is that way to the derivative.
+    unavailable, broken : dict
+        By the name of a way: why there is none, what was raised where there should be one.
     raw_push, raw_pull : callable
         The same on lists of arrays, as the transforms return them.
     """
@@ -82,8 +88,32 @@ class Own:
         self.inputs = [np.asarray(leaf) for leaf in flatten(args)[0]]
         self.outputs = [np.asarray(value_of(leaf)) for leaf in flatten(self.out)[0]]
         self.rebuild_inputs, self.rebuild_outputs = flatten(args)[1], flatten(self.out)[1]
+        self.unavailable: dict[str, str] = {}
+        self.broken: dict[str, str] = {}
+        self.has_push = self._runs(self.forward_name, self.push, self.inputs)
+        self.has_pull = self._runs(self.reverse_name, self.pull, self.outputs)
         self.repeats = all(np.array_equal(first, np.asarray(value_of(second)), equal_nan=first.dtype.kind in "fc")
                            for first, second in zip(self.outputs, flatten(again)[0], strict=True))
+
+    def _runs(self, name: str, sweep: Callable[[Array], Array], models: Sequence[Array]) -> bool:
+        """Whether a sweep comes through; the reason is kept where it does not."""
+        try:
+            sweep(np.ones(to_real(models).size))
+        except NotImplementedError as error:
+            self.unavailable[name] = str(error)
+        except Exception as error:  # a rule that raises is wrong, and the report says so
+            if "once_differentiable" in str(error):  # said on purpose
+                self.unavailable[name] = str(error)
+            else:
+                self.broken[name] = f"{type(error).__name__}: {error}"
+        else:
+            return True
+        return False
+
+    @property
+    def available(self) -> set[str]:
+        """The names of the ways there are."""
+        return ({self.forward_name} if self.has_push else set()) | ({self.reverse_name} if self.has_pull else set())
 
     def raw_push(self, tangents: Sequence[Any]) -> list[Any]:
         """Tangents of the outputs from tangents of the inputs."""
@@ -108,18 +138,42 @@ class Given:
     What the callables return is checked for number, shape and dtype; a wrong one raises with what was expected.
     """
 
-    def __init__(self, args: tuple[Any, ...], outputs: Sequence[Array], jac: Function | None, vjp: Function | None,
-                 jvp: Function | None, rebuild_outputs: Function) -> None:
+    def __init__(self, args: tuple[Any, ...], outputs: Sequence[Array], rebuild_outputs: Function, *,
+                 jac: Function | None = None, vjp: Function | None = None, jvp: Function | None = None,
+                 jac_name: str = "jac", jvp_name: str = "jvp") -> None:
         self.args = args
+        self.unavailable: dict[str, str] = {}
+        self.broken: dict[str, str] = {}
+        self.jac_name, self.jvp_name = jac_name, jvp_name
+        self.touched: list[str] = []
         self.inputs = [np.asarray(leaf) for leaf in flatten(args)[0]]
         self.outputs = list(outputs)
         self.rebuild_inputs, self.rebuild_outputs = flatten(args)[1], rebuild_outputs
         self._vjp, self._jvp = vjp, jvp
         self.matrix = None if jac is None else self._assemble(jac)
-        self.forward_name = "jac" if jac is not None else "jvp"
-        self.reverse_name = "jac" if jac is not None else "vjp"
+        self.forward_name = jac_name if jac is not None and jvp is None else jvp_name
+        self.reverse_name = jac_name if jac is not None and vjp is None else "vjp"
         self.has_push = jac is not None or jvp is not None
         self.has_pull = jac is not None or vjp is not None
+
+    def _called(self, name: str, function: Function, inputs: tuple[Any, ...], vectors: tuple[Any, ...]) -> Any:
+        """What somebody's derivative returns, with a note where it raises; whether it writes into arguments is seen."""
+        before = [np.array(leaf) for leaf in flatten((inputs, vectors))[0]]
+        try:
+            result = function(*inputs, *vectors)
+        except Exception as error:
+            error.add_note(f"raised when gradcheck called {name}")
+            raise
+        for place, (old, new) in enumerate(zip(before, flatten((inputs, vectors))[0], strict=True)):
+            if not np.array_equal(old, new, equal_nan=True):
+                what = f"input {place}" if place < len(self.inputs) else "the vector"
+                if f"{name} writes into {what}" not in self.touched:
+                    self.touched.append(f"{name} writes into {what}")
+        return result
+
+    def is_matrix(self, name: str) -> bool:
+        """Whether that way to the derivative is multiplication by the matrix that was returned."""
+        return self.matrix is not None and name == self.jac_name
 
     def _copies(self) -> tuple[Any, ...]:
         return map_structure(lambda x: np.array(x)[()], self.args)  # type: ignore[no-any-return]  # of a tuple
@@ -127,14 +181,16 @@ class Given:
     def raw_pull(self, cotangents: Sequence[Any]) -> list[Any]:
         """``vjp(*inputs, cotangent)`` as a list of checked arrays."""
         assert self._vjp is not None
-        result = self._vjp(*self._copies(), self.rebuild_outputs([np.array(w)[()] for w in cotangents]))
+        result = self._called("vjp", self._vjp, self._copies(),
+                              (self.rebuild_outputs([np.array(w)[()] for w in cotangents]),))
         return _checked("vjp", result, [x.shape for x in self.inputs], "input")
 
     def raw_push(self, tangents: Sequence[Any]) -> list[Any]:
         """``jvp(*inputs, *tangents)`` as a list of checked arrays."""
         assert self._jvp is not None
-        result = self._jvp(*self._copies(), *self.rebuild_inputs([np.array(v)[()] for v in tangents]))
-        return _checked("jvp", result, [y.shape for y in self.outputs], "output")
+        result = self._called(self.jvp_name, self._jvp, self._copies(),
+                              self.rebuild_inputs([np.array(v)[()] for v in tangents]))
+        return _checked(self.jvp_name, result, [y.shape for y in self.outputs], "output")
 
     def push(self, direction: Array) -> Array:
         """The derivative applied to a flat tangent."""
@@ -159,17 +215,18 @@ class Given:
         """The Jacobian as one real matrix."""
         if len(self.outputs) != 1:
             raise ValueError(f"gradcheck: jac= needs a function of one output, this one has {len(self.outputs)}; use "
-                             "vjp= or jvp=")
+                             "vjp= or jvp=, or return one array")
         output = self.outputs[0]
-        blocks = _arrays("jac", jac(*self._copies()), len(self.inputs))
+        name = self.jac_name
+        blocks = _arrays(name, self._called(name, jac, self._copies(), ()), len(self.inputs))
         if len(blocks) != len(self.inputs):
-            raise ValueError(f"gradcheck: jac returned {len(blocks)} arrays for {len(self.inputs)} inputs")
+            raise ValueError(f"gradcheck: {name} returned {len(blocks)} arrays for {len(self.inputs)} inputs")
         parts = []
         for position, (block, x) in enumerate(zip(blocks, self.inputs, strict=True)):
             allowed = [output.shape + x.shape, (output.size, x.size)] + ([x.shape] if output.size == 1 else [])
             if block.shape not in allowed:
                 hint = "; that looks transposed" if block.shape == x.shape + output.shape else ""
-                raise ValueError(f"gradcheck: jac returned shape {block.shape} for input {position}, expected "
+                raise ValueError(f"gradcheck: {name} returned shape {block.shape} for input {position}, expected "
                                  f"{allowed[0]} (output shape {output.shape}, input shape {x.shape}){hint}")
             parts.append(_real_matrix(block.reshape(output.size, x.size), output, x))
         return np.concatenate(parts, axis=1)
@@ -198,7 +255,10 @@ def _arrays(name: str, result: Any, count: int) -> list[Array]:
     for part in parts:
         if part is None:
             raise TypeError(f"gradcheck: {name} returned None; expected an array of numbers")
-        array = np.asarray(part.data if isinstance(part, Tensor) else part)
+        try:
+            array = np.asarray(part.data if isinstance(part, Tensor) else part)
+        except ValueError as error:
+            raise ValueError(f"gradcheck: {name} returned what is no array: {error}") from None
         if array.dtype.kind not in "fciub":
             raise TypeError(f"gradcheck: {name} returned an array of dtype {array.dtype}; expected numbers")
         arrays.append(array)
@@ -225,6 +285,17 @@ def gradient_map(function: Function, weights: Sequence[Any], rebuild: Function) 
     return gradient
 
 
+def batched(function: Function, args: tuple[Any, ...], mode: str) -> Array:
+    """The whole Jacobian from one recording, as a real matrix; `mode` as for :func:`tapead.jacobian`."""
+    leaves = [np.asarray(leaf) for leaf in flatten(args)[0]]
+    blocks = flatten(jacobian(function, tuple(range(len(args))), mode=mode)(*args))[0]
+    if any(np.asarray(block).dtype.kind == "c" for block in (*blocks, *leaves)):
+        raise NotImplementedError("a complex Jacobian is not written as a real matrix")
+    rows = [blocks[start:start + len(leaves)] for start in range(0, len(blocks), len(leaves))]
+    return np.block([[np.reshape(np.asarray(block, float), (-1, leaf.size)) for block, leaf in
+                      zip(row, leaves, strict=True)] for row in rows])
+
+
 def reverse_over_forward(function: Function, args: tuple[Any, ...], direction: Sequence[Any], weights: Sequence[Any]
                          ) -> Array:
     """The second derivative along a direction, by a reverse sweep over a forward one."""
@@ -240,7 +311,7 @@ def reverse_over_forward(function: Function, args: tuple[Any, ...], direction: S
 def view_of(function: Function, args: tuple[Any, ...]) -> RealView:
     """A function on plain values at a point that must be finite there."""
     try:
-        view = RealView(function, args)
+        view = RealView(counted(function), args)
     except Exception as error:
         error.add_note("raised when gradcheck evaluated the function at the inputs given")
         raise

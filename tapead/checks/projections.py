@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..numeric.differences import MANY
 from ..numeric.realview import RealView
 from .judging import BARS, ULPS, bisect
+from .progress import advance, doing
 from .report import InputSummary, Leg
 
 if TYPE_CHECKING:
@@ -18,11 +20,11 @@ __all__ = ["check_by_projections"]
 
 Array = np.ndarray[Any, Any]
 
-#: How many random directions.
-PROJECTIONS = 12
+#: How many random directions, and how many where every evaluation is dear.
+PROJECTIONS, FEW_PROJECTIONS = 12, 8
 #: From this many outputs on, random sums of them are looked at.
 MANY_OUTPUTS = 1000
-SUMS = 6
+SUMS, FEW_SUMS = 6, 3
 
 
 def check_by_projections(check: Comparison) -> None:
@@ -33,7 +35,9 @@ def check_by_projections(check: Comparison) -> None:
     squared); directions are independent.
     """
     view, generator, report = check.view, check.generator, check.report
-    mixing = generator.choice([-1.0, 1.0], (SUMS, check.outputs)) if check.outputs > MANY_OUTPUTS else None
+    count = PROJECTIONS if check.inputs <= MANY else FEW_PROJECTIONS
+    sums = SUMS if check.outputs <= MANY else FEW_SUMS
+    mixing = generator.choice([-1.0, 1.0], (sums, check.outputs)) if check.outputs > MANY_OUTPUTS else None
     seen = view if mixing is None else _mixed(view, mixing)
     rows = seen.here.size
     push, pull = _maps(check, mixing)
@@ -41,8 +45,10 @@ def check_by_projections(check: Comparison) -> None:
     scale = np.where(view.point == 0, 1.0, np.abs(view.point))
     kinked, undecided = 0, 0
     sizes, offs = np.zeros(rows), np.zeros(rows)
-    for _ in range(PROJECTIONS):
-        direction = generator.choice([-1.0, 1.0], check.inputs) * scale
+    doing("along random directions", count)
+    for _ in range(count):
+        # Signs alone would cancel in sums of two that are equal by symmetry.
+        direction = generator.choice([-1.0, 1.0], check.inputs) * generator.uniform(0.5, 1.5, check.inputs) * scale
         found = seen.columns([direction])
         slope, error, kink = found.value[0], found.error[0], found.kink[0]
         claims: list[tuple[str, Array, Array, Callable[[Array], Array]]] = []
@@ -82,19 +88,20 @@ def check_by_projections(check: Comparison) -> None:
             decided = known & ~kink
             sizes = np.where(decided, np.maximum(sizes, size), sizes)
             offs = np.where(decided, np.maximum(offs, np.maximum(np.abs(claimed - slope), error)), offs)
+        advance()
     # A projection may be small by chance: bars are compared with the largest of each row.
     shown = (sizes > 1e-6 * np.max(sizes, initial=0.0)) & (offs > 0)
     undecided += int(np.any(BARS * offs[shown] > 0.05 * sizes[shown]))
     digits = float(np.clip(np.min(-np.log10(offs[shown] / sizes[shown]), initial=16.0), 0.0, 16.0))
     report.verdict = "inconclusive" if undecided else "kink" if kinked else "pass"
-    _finish(check, digits)
+    _finish(check, digits, count)
 
 
-def _finish(check: Comparison, digits: float) -> None:
+def _finish(check: Comparison, digits: float, count: int) -> None:
     report = check.report
-    miss = (13 / 16) ** PROJECTIONS
-    report.detection = (f"compared along {PROJECTIONS} random directions: one wrong entry that exceeds the error bars "
-                        f"is seen with certainty, several with probability at least {1 - 2.0**-PROJECTIONS:.4f} "
+    miss = (13 / 16) ** count
+    report.detection = (f"compared along {count} random directions: one wrong entry that exceeds the error bars is "
+                        f"seen with certainty, several with probability at least {1 - 2.0**-count:.4f} "
                         f"({1 - miss:.2f} where together they are but twice the bar)")
     report.legs = [Leg("numeric (directional)")]
     names = [name for name, has in ((check.subject.forward_name, check.has_push),
@@ -125,20 +132,52 @@ def _maps(check: Comparison, mixing: Array | None) -> tuple[Callable[[Array], Ar
 def _report_wrong(check: Comparison, seen: RealView, name: str, apply: Callable[[Array], Array], direction: Array,
                   row: int, mixed: bool) -> None:
     """Find the wrong entry and put it into the report."""
+    doing("looking for the wrong entry")
     index, claimed, expected, bar = bisect(seen, apply, direction, row)
     report = check.report
     report.verdict = "fail"
-    _finish(check, 0.0)
+    _finish(check, 0.0, FEW_PROJECTIONS if check.inputs > MANY else PROJECTIONS)
     number, place = check.input_index(index)
-    where = (row,) if mixed else check.output_index(row)
+    if mixed:
+        row, claimed, expected, bar = _wrong_output(check, name, index)
+    where = check.output_index(row)
     summary = report.inputs[number]
+    summary.flat = None if mixed else (row, index)
     summary.worst, summary.found, summary.expected, summary.bar = (where, place), claimed, expected, bar
     report.inputs = [summary] + [other for other in report.inputs if other is not summary]
     report.odd_one_out = name
-    if mixed:
-        report.notes.append("outputs are random sums of the function's")
     if abs(claimed - expected) <= BARS * bar:
         report.notes.append("the wrong entries could not be told apart: each by itself is within its error bar")
+
+
+def _wrong_output(check: Comparison, name: str, index: int) -> tuple[int, float, float, float]:
+    """The output whose derivative in one input is wrong; what is said of it, what differences say, and their bar."""
+    view = check.view
+    step = (1e-2 if view.resolution > 1e-10 else 1e-4) * max(abs(float(view.point[index])), 1.0)
+    slope = (view(view.moved(index, step)) - view(view.moved(index, -step))) / (2 * step)
+    if name == check.subject.forward_name and check.has_push:
+        row = int(np.nanargmax(np.abs(check.subject.push(np.eye(1, check.inputs, index)[0]) - slope)))
+    else:
+        rows = np.flatnonzero(np.isfinite(slope))
+        weights = check.generator.uniform(0.5, 1.5, check.outputs)
+
+
+        def off(part: Array) -> float:
+            vector = np.zeros(check.outputs)
+            vector[part] = weights[part]
+            return float(check.subject.pull(vector)[index]) - float(weights[part] @ slope[part])
+
+        total = off(rows)
+        while len(rows) > 1:
+            first, second = np.array_split(rows, 2)
+            here = off(first)
+            rows, total = (first, here) if abs(here) >= abs(total - here) else (second, total - here)
+        row = int(rows[0])
+    one = RealView(lambda point: view(point)[row], [view.point])
+    last = one.columns([index])
+    claimed = (check.subject.push(np.eye(1, check.inputs, index)[0])[row] if check.has_push
+               else check.subject.pull(np.eye(1, check.outputs, row)[0])[index])
+    return row, float(claimed), float(last.value[0, 0]), float(last.error[0, 0])
 
 
 def _outside(view: RealView, direction: Array, claimed: Array, found: Any, known: Array, generator: np.random.Generator

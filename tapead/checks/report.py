@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import html
+import shutil
+import sys
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from ..numeric.realview import RealView
 from .contract import Finding
 from .culprit import Culprit
+from .text import in_colour, render
 
-__all__ = ["GradcheckError", "InputSummary", "Leg", "Report"]
-
-_MEANING = {
-    "pass": "the derivative is right at this point",
-    "fail": "the derivative is wrong",
-    "kink": "the function has a kink here; the derivative is a valid subgradient",
-    "inconclusive": "the error bars are too wide to decide",
-}
-
+__all__ = ["GradcheckError", "GradcheckInterrupted", "InputSummary", "Leg", "Report"]
 
 @dataclass
 class Leg:
@@ -63,6 +59,8 @@ class InputSummary:
         ``(output index, input index)`` of the entry that deviates most, measured by its tolerance.
     found, expected, bar : float
         That entry of the derivative checked, of the reference, and the error bar of the latter.
+    flat : tuple of int or None
+        Its row and column in the Jacobian of all outputs in all inputs.
     """
 
     name: str
@@ -73,9 +71,10 @@ class InputSummary:
     found: float = 0.0
     expected: float = 0.0
     bar: float = 0.0
+    flat: tuple[int, int] | None = None
 
 
-@dataclass
+@dataclass(repr=False)
 class Report:
     """The outcome of :func:`tapead.gradcheck`: true when the derivative is right (or a valid subgradient).
 
@@ -97,10 +96,18 @@ class Report:
         On failure of tapead's own derivative: the first primitive whose rule is wrong.
     detection : str or None
         For large problems: how likely a wrong entry is to be seen.
+    warnings : list of str
+        Digits that the function loses to rounding, and the line that loses them.
     notes : list of str
         What else is to be known.
+    elsewhere : Report or None
+        Of another point, where the derivative is wrong; right as it is at the point given.
     second : Report or None
         The check of second derivatives, with ``order=2``.
+    interrupted : str
+        Where Ctrl-C stopped the check, and what was finished by then; empty if it was not.
+    view : RealView or None
+        The function, for :meth:`plot`; it is not copied or pickled.
     """
 
     verdict: str = "pass"
@@ -111,8 +118,12 @@ class Report:
     odd_one_out: str | None = None
     culprit: Culprit | None = None
     detection: str | None = None
+    warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    elsewhere: Report | None = None
     second: Report | None = None
+    interrupted: str = ""
+    view: RealView | None = field(default=None, compare=False)
 
     def __bool__(self) -> bool:
         return self.verdict in ("pass", "kink")
@@ -133,7 +144,61 @@ class Report:
 
     def __str__(self) -> str:
         """The report as aligned text."""
-        return "\n".join(_lines(self))
+        return render(self)
+
+    def __repr__(self) -> str:
+        return f"<Report: {self.verdict}, {self.digits:.1f} digits>"
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(str(self))}</pre>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "view": None}
+
+    def show(self, file: Any = None) -> None:
+        """Print the report: in colour and wrapped to its width on a terminal, as plain text elsewhere.
+
+        Parameters
+        ----------
+        file : text stream, optional
+            Standard output by default. The variable NO_COLOR in the environment keeps colours away.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import tapead as ta
+        >>> report = ta.gradcheck(np.sin, 1.0, jac=lambda x: 2 * np.cos(x), raise_exception=False)
+        >>> report.show()  # doctest: +ELLIPSIS
+        gradcheck: FAIL: the derivative is wrong
+        ...
+        """
+        stream = sys.stdout if file is None else file
+        colour = in_colour(stream)
+        width = shutil.get_terminal_size().columns if colour else None
+        print(render(self, colour, width), file=stream)
+
+    def plot(self) -> Any:
+        """Draw what was found: the error against the step size for the worst entry, and where the Jacobian disagrees.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Show it in a notebook, or ``savefig`` it.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed: ``pip install "tapead[plot]"``.
+        ValueError
+            If there is nothing to draw.
+
+        Examples
+        --------
+        >>> report.plot().savefig("check.png")  # doctest: +SKIP
+        """
+        from .plots import plot
+
+        return plot(self)
 
     def to_dict(self) -> dict[str, Any]:
         """The report as dicts, lists, numbers and text, ready for ``json.dumps``."""
@@ -149,8 +214,11 @@ class Report:
                       "formulas": leg.formulas and [[str(formula) for formula in part] for part in leg.formulas]}
                      for leg in self.legs],
             "contract": [{"name": f.name, "holds": f.holds, "detail": f.detail} for f in self.contract],
-            "odd_one_out": self.odd_one_out, "detection": self.detection, "notes": self.notes,
+            "odd_one_out": self.odd_one_out, "detection": self.detection,
+            "warnings": self.warnings, "notes": self.notes,
+            "interrupted": self.interrupted or None,
             "culprit": None if self.culprit is None else vars(self.culprit),
+            "elsewhere": None if self.elsewhere is None else self.elsewhere.to_dict(),
             "second": None if self.second is None else self.second.to_dict(),
         }
 
@@ -158,53 +226,21 @@ class Report:
 class GradcheckError(AssertionError):
     """A derivative is wrong; :attr:`report` says how."""
 
-    def __init__(self, report: Report) -> None:
-        super().__init__(str(report))
+    def __init__(self, report: Report, reproduction: str = "") -> None:
+        super().__init__(f"{reproduction}\n\n{report}" if reproduction else str(report))
         self.report = report
 
 
-def place(index: Sequence[int]) -> str:
-    """An index as text, ``[0, 2]``; nothing for a number."""
-    return f"[{', '.join(map(str, index))}]" if len(index) else ""
+class GradcheckInterrupted(KeyboardInterrupt):
+    """A check was interrupted by Ctrl-C; :attr:`report` says what was known by then, and is never a pass."""
 
-
-def entry_name(summary: InputSummary) -> str:
-    """The worst entry of an input, as in ``∂output[1]/∂x[0, 2]``."""
-    assert summary.worst is not None
-    return f"∂output{place(summary.worst[0])}/∂{summary.name}{place(summary.worst[1])}"
-
-
-def _lines(report: Report) -> list[str]:
-    title = "gradcheck" if report.order == 1 else "second derivatives"
-    lines = [f"{title}: {report.verdict.upper()}: {_MEANING[report.verdict]}"]
-    width = max((len(f"{s.name} {place(s.shape)}") for s in report.inputs), default=0)
-    for summary in report.inputs:
-        label = f"{summary.name} {place(summary.shape)}".strip()
-        line = f"  {label:<{width}}  agrees to {summary.digits:4.1f} digits"
-        if summary.worst is None and report.verdict == "kink":
-            line = f"  {label:<{width}}  at a kink"
-        if summary.worst is not None:
-            line += (f"; worst {entry_name(summary)}: {summary.found:.12g}, expected {summary.expected:.12g} "
-                     f"± {summary.bar:.1e}")
-        lines.append(line)
-    used = [leg.name for leg in report.legs if not leg.unavailable]
-    if used:
-        lines.append("  compared: " + ", ".join(used))
-    lines += [f"  {leg.name} unavailable: {leg.unavailable}" for leg in report.legs if leg.unavailable]
-    broken = [finding for finding in report.contract if not finding.holds]
-    lines += [f"  broken: {finding.name}" + (f": {finding.detail}" if finding.detail else "") for finding in broken]
-    if report.contract and not broken:
-        lines.append(f"  contract: all {len(report.contract)} properties hold (linear, adjoint, shapes, dtypes, ...)")
-    if report.odd_one_out:
-        lines.append(f"  odd one out: {report.odd_one_out}")
-    if report.culprit is not None:
-        lines.append(f"  first wrong rule: {report.culprit}")
-    if report.detection:
-        lines.append(f"  {report.detection}")
-    lines += [f"  note: {note}" for note in report.notes]
-    if report.second is not None:
-        lines += _lines(report.second)
-    return lines
+    def __init__(self, report: Report, progress: Any) -> None:
+        if report.verdict != "fail":
+            report.verdict = "inconclusive"
+        done = [stage for stage in progress.finished if stage != progress.what]
+        report.interrupted = f"{progress}; finished: {', '.join(done) or 'nothing'}"
+        super().__init__(str(report))
+        self.report = report
 
 
 def _number(value: float) -> float | str:

@@ -133,12 +133,17 @@ def complex_step(function: Callable[[Any], Any], point: Any, direction: Any) -> 
         The derivative per output, and how far it moves when point and step are changed by rounding errors.
     """
     eps = np.finfo(float).eps
+    moving = (direction != 0) & (point != 0)
+    base = STEP * min(1.0, float(np.min(np.abs(point[moving]) / np.abs(direction[moving]), initial=1.0)))
+    if base < 1e-290:
+        return None
     # Other roundings of nearly the same numbers: what does not vary smoothly between the runs is error.
     turns = np.where(np.arange(len(point)) % 2, 0.83, -1.0) + 0.17 * np.sin(np.arange(len(point)))
     for spread in (1e-7, 1e-10, 2.0**-50):
         found = []
-        for place in _PLACES:
-            step = STEP * (1 + 0.03 * place)
+        for place in (*_PLACES, TWICE):  # at last the point itself again, with twice the step
+            step = base * (1 + 0.03 * place)
+            place = 0.0 if place == TWICE else place
             shifted = point * (1 + place * spread * turns)
             try:
                 value = function(Analytic(shifted + 1j * (step * direction)))
@@ -150,11 +155,13 @@ def complex_step(function: Callable[[Any], Any], point: Any, direction: Any) -> 
         derivatives = np.array(found)
         if np.all(np.isfinite(derivatives)):
             # A smooth change is a cubic one over so short a way.
-            rough = np.max(np.abs(_OFF_CUBIC @ derivatives), axis=0)
-            return derivatives[len(_PLACES) // 2], 6 * rough + 16 * eps * np.max(np.abs(derivatives), axis=0)
+            middle = derivatives[len(_PLACES) // 2]
+            rough = np.max(np.abs(_OFF_CUBIC @ derivatives[:-1]), axis=0)
+            return middle, 6 * rough + 16 * eps * np.max(np.abs(derivatives), axis=0) + np.abs(derivatives[-1] - middle)
     return None
 
 
+TWICE = 1 / 0.03
 _PLACES = np.array([-4.0, -3.07, -1.93, -1.09, 0.0, 0.91, 2.13, 2.97, 4.0])
 _CUBICS = np.vander(_PLACES, 4)
 #: What is left of values at these places when the best cubic is taken away.

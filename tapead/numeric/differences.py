@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Samples", "Slopes", "break_width", "coordinate_steps", "direction_steps", "slopes"]
+__all__ = ["Ladder", "Samples", "Slopes", "break_width", "coordinate_steps", "direction_steps", "ladder", "slopes"]
 
 Array = np.ndarray[Any, Any]
 
@@ -26,6 +26,12 @@ RATIO = 3.02
 LARGEST = 0.2931
 #: The smallest step, in rounding units of x.
 SMALLEST = 8
+#: Between scales that are very far apart: the ratio of steps, and the smallest step that still is a normal number.
+WIDE_RATIO, TINIEST = 31.3, 1e-306
+#: Noise that is this part of all that a function does hides what it does; unless it is as small as the last digits.
+HIDING, LAST_DIGITS = 0.05, 1e-6
+#: How many steps make a factor of a million.
+MILLION = 13
 #: How many inputs are very many.
 MANY = 50_000
 #: The deepest extrapolation.
@@ -66,14 +72,38 @@ class Slopes:
     change: Array
 
 
-def coordinate_steps(x: float, resolution: float) -> Array:
-    """Steps for one coordinate at `x`, such that ``x + step`` and ``x - step`` are exact where that is possible."""
+@dataclass
+class Ladder:
+    """How the derivative of one column came about, step by step, for those who want to see it.
+
+    `quotients` are the central difference quotients, `best` what extrapolation from each step on upwards gives,
+    `errors` its error bars, and `chosen` the row that was taken.
+    """
+
+    steps: Array
+    quotients: Array
+    best: Array
+    errors: Array
+    chosen: int
+
+
+def coordinate_steps(x: float, resolution: float, tiniest: float = 1.0) -> Array:
+    """Steps for one coordinate at `x`, such that ``x + step`` and ``x - step`` are exact where that is possible.
+
+    `tiniest` is the smallest size among all the coordinates that are not zero: the function may have that scale.
+    """
     magnitude = abs(x)
     smallest = SMALLEST * resolution
     if magnitude == 0:
         steps = _ladder(LARGEST, 1e-20 if resolution < 1e-10 else 1e-12)
+        if 0 < tiniest < 1e-15:
+            further = _ladder(steps[-1] / WIDE_RATIO, max(smallest * tiniest, TINIEST), WIDE_RATIO)
+            steps = np.concatenate([steps, further])
     elif magnitude < 1e-20:
-        steps = np.concatenate([_ladder(LARGEST, smallest), _ladder(LARGEST * magnitude, smallest * magnitude)])
+        steps = np.concatenate([
+            _ladder(LARGEST, smallest),
+            _ladder(smallest / WIDE_RATIO, max(WIDE_RATIO * magnitude, TINIEST), WIDE_RATIO),
+            _ladder(max(LARGEST * magnitude, 2 * TINIEST), max(smallest * magnitude, TINIEST))])
     else:
         steps = _ladder(LARGEST * max(magnitude, 1.0), smallest * magnitude)
     kind = np.dtype(np.float32 if resolution > 1e-10 else np.float64)
@@ -96,12 +126,13 @@ def direction_steps(point: Array, direction: Array, resolution: float) -> Array:
     sizes = np.where(size == 0, 1.0, size)
     smallest = SMALLEST * resolution * float(np.min(np.maximum(sizes, 1e-20) / speed))
     if len(point) > MANY:
-        return _ladder(largest / 3, largest * (1e-9 if resolution < 1e-10 else 1e-5), RATIO**2)
+        return _ladder(largest / 10, largest * (1e-8 if resolution < 1e-10 else 1e-5), RATIO**2)
     return _ladder(largest, min(smallest, 1e-6 * largest))
 
 
 def _ladder(largest: float, smallest: float, ratio: float = RATIO) -> Array:
-    count = max(int(np.ceil(np.log(largest / smallest) / np.log(ratio))) + 1, 4)
+    largest, smallest = min(largest, 1e305), max(smallest, TINIEST)
+    count = max(int(np.ceil((np.log(largest) - np.log(smallest)) / np.log(ratio))) + 1, 4)
     return largest * ratio ** -np.arange(count, dtype=float)
 
 
@@ -109,10 +140,7 @@ def slopes(samples: Samples) -> Slopes:
     """Derivatives with error bars for every column; an infinite bar where there is none."""
     with np.errstate(all="ignore"):
         steps, here = samples.steps, samples.here
-        noise = _noise(samples)
-        largest_value = np.fmax(np.fmax(np.abs(samples.ahead), np.abs(samples.behind)), np.abs(here))
-        bound = np.fmax(np.fmax(samples.resolution * largest_value, NOISE_BOUND * noise), samples.known_noise)
-        bound = bound + (1.4e-45 if samples.resolution > 1e-10 else 5e-324)  # underflow
+        bound = _rounding(samples)
         unit = samples.resolution
         central, ahead, behind = ((samples.ahead - samples.behind) / (2 * steps), (samples.ahead - here) / steps,
                                   (here - samples.behind) / steps)
@@ -130,8 +158,42 @@ def slopes(samples: Samples) -> Slopes:
         error = wide
         error = np.where(differ, np.maximum(error, np.abs(right - left)), error)
         value = np.where(kink, (left + right) / 2, value)
+        hidden = _hidden(samples)
+        error = np.where(hidden, np.inf, error)
+        kink &= ~hidden
         value = np.where(np.isfinite(error), value, np.nan)
         return Slopes(value, error, left, wide_left, right, wide_right, kink, _change(samples))
+
+
+def _hidden(samples: Samples) -> Array:
+    """Columns whose smallest steps change the function as much as any do: nothing is known of their slopes."""
+    rows = np.concatenate([samples.ahead, samples.behind, samples.here[None]])
+    top, bottom = np.fmax.reduce(rows), np.fmin.reduce(rows)
+    noise = _noise(samples)
+    hidden: Array = (noise > HIDING * (top - bottom)) & (noise > LAST_DIGITS * np.fmax(np.abs(top), np.abs(bottom)))
+    # Or as much as steps that are a million times larger, and as much as the value itself.
+    moves = np.fmax(np.abs(samples.ahead - samples.here), np.abs(samples.behind - samples.here))[-MILLION:]
+    same = np.fmax.reduce(moves) < 100 * np.fmin.reduce(np.where(moves > 0, moves, np.nan)) if len(moves) else hidden
+    hidden |= same & (noise > HIDING * np.abs(samples.here)) & (np.count_nonzero(moves > 0, axis=0) == MILLION)
+    return hidden
+
+
+def ladder(samples: Samples) -> Ladder:
+    """The central difference quotients of the first column, and what is made of them."""
+    with np.errstate(all="ignore"):
+        central = (samples.ahead - samples.behind) / (2 * samples.steps)
+        best, errors = _best_of_rows(central, samples.steps, _rounding(samples), 2, samples.resolution)
+        row = _agreed(best, errors)[2]
+    return Ladder(samples.steps[:, 0], central[:, 0], best[:, 0], errors[:, 0], int(row[0]))
+
+
+def _rounding(samples: Samples) -> Array:
+    """A bound on the rounding error of each value."""
+    largest_value = np.fmax(np.fmax(np.abs(samples.ahead), np.abs(samples.behind)), np.abs(samples.here))
+    bound = np.fmax(np.fmax(samples.resolution * largest_value, NOISE_BOUND * _noise(samples)), samples.known_noise)
+    underflow = 1.4e-45 if samples.resolution > 1e-10 else 5e-324
+    result: Array = bound + underflow
+    return result
 
 
 def _change(samples: Samples) -> Array:
@@ -169,6 +231,13 @@ def _extrapolate(quotients: Array, steps: Array, noise: Array, order: int, resol
 
     `order` is the power of the step in which the error expands: 2 for central quotients, 1 for one-sided ones.
     """
+    best, errors = _best_of_rows(quotients, steps, noise, order, resolution)
+    value, error, row = _agreed(best, errors)
+    return value, error, _widened(value, error, row, quotients, noise / steps)
+
+
+def _best_of_rows(quotients: Array, steps: Array, noise: Array, order: int, resolution: float) -> tuple[Array, Array]:
+    """Per row the extrapolation that ends there and has the smallest error, with that error."""
     best = quotients
     rounding = noise / steps
     best_error = np.full(quotients.shape, np.inf)
@@ -187,9 +256,7 @@ def _extrapolate(quotients: Array, steps: Array, noise: Array, order: int, resol
         best[depth:] = np.where(better, table, best[depth:])
         best_error[depth:] = np.where(better, error, best_error[depth:])
     best_error = np.maximum(best_error, _growth(quotients, rounding)) + 4 * resolution * np.abs(best)
-    best_error = np.where(np.isfinite(best_error), best_error, np.inf)
-    value, error, row = _agreed(best, best_error)
-    return value, error, _widened(value, error, row, quotients, rounding)
+    return best, np.where(np.isfinite(best_error), best_error, np.inf)
 
 
 def _widened(value: Array, error: Array, row: Array, quotients: Array, rounding: Array) -> Array:

@@ -57,6 +57,7 @@ class RealView:
         with _quiet():
             self.outputs = self._evaluate(self.point)
         self.here = to_real(self.outputs)
+        self._tiniest = float(np.min(np.abs(self.point[self.point != 0]), initial=1.0))
         kinds = {array.dtype for array in (*self.leaves, *self.outputs) if array.dtype.kind in "fc"}
         # Arithmetic is as coarse as its coarsest input or result.
         self.resolution = max([float(np.finfo(kind).eps) for kind in kinds] + [float(np.finfo(float).eps)])
@@ -93,7 +94,8 @@ class RealView:
             return np.full(self.here.shape, np.nan)
         if result.shape != self.here.shape:
             return np.full(self.here.shape, np.nan)
-        return np.where(np.isfinite(result), result, np.nan)
+        finite = np.isfinite(result)
+        return result if finite.all() else np.where(finite, result, np.nan)
 
     def analytic(self, flat: Analytic) -> Any:
         """The outputs at complex inputs, for :func:`complex_step`."""
@@ -111,16 +113,20 @@ class RealView:
             return self._columns(directions)
 
     def _columns(self, directions: Sequence[int | Array]) -> Slopes:
-        samples = self._sample(directions)
+        if not len(directions) or not self.here.size:
+            nothing = np.zeros((len(directions), self.here.size))
+            return Slopes(nothing, nothing, nothing, nothing, nothing, nothing, nothing.astype(bool), nothing)
+        samples = self.sample(directions)
         if self.resolution < 1e-10 and _is_single(samples):
             self.resolution = float(np.finfo(np.float32).eps)
-            samples = self._sample(directions)
+            samples = self.sample(directions)
         found = slopes(samples)
         found = self._mend_staircases(samples, found, directions)
         shape = (len(directions), self.here.size)
         return Slopes(*(array.reshape(shape) for array in vars(found).values()))
 
-    def _sample(self, directions: Sequence[int | Array]) -> Samples:
+    def sample(self, directions: Sequence[int | Array]) -> Samples:
+        """Values on a ladder of steps along coordinates or directions; the columns are directions times outputs."""
         ladders = [self._steps(direction) for direction in directions]
         rows, outputs = max(map(len, ladders), default=0), self.here.size
         ahead = np.full((rows, len(directions), outputs), np.nan)
@@ -138,7 +144,7 @@ class RealView:
 
     def _steps(self, direction: int | Array) -> Array:
         if isinstance(direction, (int, np.integer)):
-            return coordinate_steps(float(self.point[direction]), self.resolution)
+            return coordinate_steps(float(self.point[direction]), self.resolution, self._tiniest)
         return direction_steps(self.point, direction, self.resolution)
 
     def moved(self, direction: int | Array, step: float) -> Array:
@@ -213,8 +219,10 @@ def to_real(arrays: Sequence[Any]) -> Array:
         flat = np.ravel(np.asarray(array))
         if flat.dtype.kind == "c":
             flat = np.stack([flat.real, flat.imag], axis=-1).ravel()
-        parts.append(flat.astype(np.float64))
-    return np.concatenate(parts) if parts else np.zeros(0)
+        parts.append(flat)
+    if len(parts) == 1:
+        return parts[0].astype(np.float64)  # a copy
+    return np.concatenate(parts, dtype=np.float64, casting="unsafe") if parts else np.zeros(0)
 
 
 @contextmanager
@@ -233,4 +241,9 @@ def _is_single(samples: Samples) -> bool:
     """Whether every value is a float32 number although most float64 numbers are not: the function computes in those."""
     values = np.concatenate([samples.ahead.ravel(), samples.behind.ravel()])
     values = values[np.isfinite(values)]
-    return len(np.unique(values)) >= 12 and bool(np.all(values.astype(np.float32) == values))
+    values = np.unique(values)
+    if len(values) < 12 or not np.all(values.astype(np.float32) == values):
+        return False
+    # Numbers in single precision need all their 24 bits; differences of nearly equal numbers may look like them.
+    mantissas = np.frexp(values)[0] * 2.0**20
+    return bool(np.mean(mantissas != np.rint(mantissas)) > 0.5)
