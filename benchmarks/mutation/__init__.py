@@ -1,0 +1,1 @@
+"""Wrong derivatives made on purpose from every registered rule, and which checkers tell."""
