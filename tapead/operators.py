@@ -19,7 +19,7 @@ from .decisions import Decision, noted
 from .foreign import is_sparse, with_sparse
 from .protocols import UNARY, apply, call_attributed
 from .registry import FUNCTIONS, UFUNCS
-from .tape import LARGE, Entry, current_scope, let_go, next_index, record, start_scope
+from .tape import LARGE, Entry, current_scope, let_go, next_index, start_scope
 from .tensor import NO_ATTRS, Tensor
 
 if TYPE_CHECKING:
@@ -159,7 +159,21 @@ def _binary(ufunc: np.ufunc, compute: Callable[[Any, Any], Any]) -> tuple[Any, A
             if not scope.enabled:
                 result._entry = None
                 return result
-        result._entry = record(primitive, (other, value), (None, parent), output, NO_ATTRS, scope)
+        result._entry = entry = Entry()
+        entry.primitive = primitive
+        entry.inputs = (other, value)
+        entry.parents = (None, parent)
+        entry.output = output
+        entry.attrs = NO_ATTRS
+        entry.index = next_index()
+        entry.scope = scope
+        frame = _getframe(1)
+        entry.code = frame.f_code
+        entry.instruction = frame.f_lasti
+        if parent.scope is not scope:
+            scope.take_in(parent)
+        if output.__class__ is not _float64 and output.nbytes >= LARGE:
+            let_go(entry)
         return result
 
     return method, reflected

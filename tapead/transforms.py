@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from .batch import Batch
+from .collector import be_patient, be_usual
 from .containers import Rebuild, flatten, flatten_like, map_structure
 from .hooks import hooked
 from .protocols import watch
@@ -60,6 +61,7 @@ class Recording:
                                                     for value in values])
         scope = Scope(around.tape, around, lasting=lasting or tracked)
         token = set_current_scope(scope)
+        be_patient()
         try:
             if lasting:  # the sweeps come later, when the caller may have changed his arrays
                 values = [value.copy("K") if isinstance(value, np.ndarray) else value for value in values]
@@ -71,6 +73,7 @@ class Recording:
                 replaced[position] = handle
             result = function(*replaced, **kwargs)
         finally:
+            be_usual()
             reset_current_scope(token)
         self.auxiliary = None
         if has_aux:
