@@ -16,7 +16,7 @@ import numpy as np
 from .batch import Batch, one_by_one
 from .buffers import POOLED, recycle
 from .guards import guards
-from .registry import Linear, Primitive
+from .registry import LINEAR, Linear, Primitive
 from .tape import LARGE, Dropped, Entry
 from .tensor import Tensor
 
@@ -54,7 +54,7 @@ def pull(cotangent: Any, partial: Any, careful: bool) -> Any:
     kind = partial.__class__
     if kind is int:
         return cotangent if partial == 1 else -cotangent if partial == -1 else times(cotangent, partial)
-    if kind is Linear:
+    if kind in LINEAR:
         return _linear(partial.adjoint, cotangent)
     if partial is None:
         return None
@@ -76,7 +76,7 @@ def push(tangent: Any, partial: Any) -> Any:
     kind = partial.__class__
     if kind is int:
         return tangent if partial == 1 else -tangent if partial == -1 else times(tangent, partial)
-    if kind is Linear:
+    if kind in LINEAR:
         return _linear(partial.apply, tangent)
     if partial is None:
         return None

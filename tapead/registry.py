@@ -57,6 +57,10 @@ def meaning_of(kind: type) -> Callable[..., Any] | None:
     return _meanings[kind]
 
 
+#: Linear and its subclasses, which have these four for methods: a set is asked in a third of the time of isinstance.
+LINEAR: set[type] = set()
+
+
 class Linear:
     """A local derivative that is a linear map: how it acts on a tangent, and its adjoint on a cotangent.
 
@@ -85,12 +89,18 @@ class Linear:
 
     __slots__ = ("apply", "adjoint", "add", "reuse")
 
+    def __init_subclass__(cls) -> None:
+        LINEAR.add(cls)
+
     def __init__(self, apply: Callable[[Any], Any], adjoint: Callable[[Any], Any], *,
                  add: Callable[[Any, Any], None] | None = None, reuse: Callable[[Any], None] | None = None) -> None:
         self.apply = apply
         self.adjoint = adjoint
         self.add = add
         self.reuse = reuse
+
+
+LINEAR.add(Linear)
 
 
 class Case(NamedTuple):

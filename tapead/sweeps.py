@@ -42,7 +42,7 @@ from .partials import (
     was_freed,
     wrong_arity,
 )
-from .registry import Linear, current_overrides
+from .registry import LINEAR, current_overrides
 from .tape import LARGE, Entry, Leaf
 from .tensor import _wrap
 
@@ -177,6 +177,7 @@ def reverse(seeds: Iterable[tuple[Entry, Any]], *, record: bool = False, stops: 
     freed = None if freed_by is None else {"freed by": freed_by}
     remaining: set[Entry] | None = None  # of `only`, once a stretch has been recorded again
     careful = False
+    clean: set[Entry] = set()  # entries without NaNs, of which parts are selected
     # Anything invalid (0 · inf, inf - inf) trips the hardware flag, and only that operation is then redone with care.
     with np.errstate(divide="ignore", over="ignore", under="ignore", invalid="raise"):
         for root, seed in seeds:
@@ -271,19 +272,27 @@ def reverse(seeds: Iterable[tuple[Entry, Any]], *, record: bool = False, stops: 
                     except FloatingPointError:
                         product = times(cotangent, partial)
                 elif kind is int and partial:
-                    product = cotangent if partial == 1 else cotangent * partial
+                    product = cotangent
+                    if partial != 1:
+                        if cotangent.__class__ is _ndarray and parent.output.__class__ is _ndarray and (
+                                cotangent.shape != parent.output.shape):
+                            product = fit(cotangent, parent.output, primitive)  # there is less to multiply then
+                        product = product * partial
                 elif kind is _ndarray and partial.dtype is _DOUBLE and not careful and partial.nbytes < LARGE:
                     try:
                         product = cotangent * partial
                     except FloatingPointError:
                         product = times(cotangent, partial)
                 else:
-                    if kind is not Linear and callable(partial):
+                    if kind not in LINEAR and callable(partial):
                         # Held twice, as a partial is that the rule's tuple holds: `pull` counts the references.
                         called = partial = call_lazy(partial)  # noqa: F841 -- the second reference
-                    if not careful and primitive.masks and meets_nan(entry, position):
-                        careful = True
-                    if kind is Linear and partial.add is not None and in_place:
+                    if not careful and primitive.masks and parent not in clean:
+                        if meets_nan(entry, position):
+                            careful = True
+                        elif parent is not None:
+                            clean.add(parent)
+                    if kind in LINEAR and partial.add is not None and in_place:
                         if parent is following:
                             total, arriving = arriving, None
                             arriving = added(total, partial, cotangent, parent.output)
@@ -295,7 +304,7 @@ def reverse(seeds: Iterable[tuple[Entry, Any]], *, record: bool = False, stops: 
                             del total  # as above
                             continue
                         product = added(None, partial, cotangent, parent.output)
-                    elif (kind is Linear and partial.reuse is not None and in_place and position == len(parents) - 1
+                    elif (kind in LINEAR and partial.reuse is not None and in_place and position == len(parents) - 1
                             and getrefcount(cotangent) <= SOLE and is_writable(cotangent)):
                         partial.reuse(cotangent)
                         product = cotangent
@@ -401,7 +410,7 @@ def forward(order: Sequence[Entry], tangents: dict[Entry, Any], *, record: bool 
                 if tangent is None:
                     continue
                 partial = partials[position]
-                if partial.__class__ is not Linear and callable(partial):
+                if partial.__class__ not in LINEAR and callable(partial):
                     called = partial = call_lazy(partial)  # held twice, as in `reverse`
                 product = push(tangent, partial)
                 if product is None:

@@ -39,10 +39,10 @@ def plot(report: Report) -> Any:
         raise ValueError("plot: this report has no entries to draw (it was compared along random directions, was "
                          "interrupted early, or comes from a pickle)")
     panels = (seen is not None) + len(maps)
-    figure, axes = plt.subplots(1, panels, squeeze=False, layout="constrained", figsize=(
+    figure, grid = plt.subplots(1, panels, squeeze=False, layout="constrained", figsize=(
         6.4 * (seen is not None) + 3.8 * len(maps) + 0.6, 4.6),
         width_ratios=[1.6] * (seen is not None) + [1.0] * len(maps))
-    axes = list(axes[0])
+    axes = list(grid[0])
     if seen is not None:
         assert worst is not None
         _draw_ladder(axes.pop(0), seen, worst)

@@ -60,13 +60,49 @@ def names_each_once(key: Any) -> bool:
     return all(part.__class__ in FIXED or part.dtype == bool or part.ndim == 0 for part in parts)
 
 
+class _Reading(Linear):
+    """x ↦ x[key]. Long loops read by index: this is made in a third of the time of a `Linear` of functions."""
+
+    __slots__ = ("key", "shape")
+
+    reuse = None
+
+    def __init__(self, key: Any, shape: tuple[int, ...]) -> None:
+        self.key = key
+        self.shape = shape
+
+    def apply(self, t: Any) -> Any:
+        return GETITEM(t, key=self.key)
+
+    def adjoint(self, g: Any) -> Any:
+        return _SCATTER(g, shape=self.shape, key=self.key)
+
+    def add(self, total: Any, g: Any) -> None:
+        add_at(total, self.key, g)
+
+
+class _Placing(Linear):
+    """x ↦ zeros of a shape with x at a key."""
+
+    __slots__ = ("key", "shape")
+
+    add = reuse = None
+
+    def __init__(self, key: Any, shape: tuple[int, ...]) -> None:
+        self.key = key
+        self.shape = shape
+
+    def apply(self, t: Any) -> Any:
+        return _SCATTER(t, shape=self.shape, key=self.key)
+
+    def adjoint(self, g: Any) -> Any:
+        return GETITEM(g, key=self.key)
+
+
 @RegisterGradient("getitem")
 def _getitem(op: Any) -> Any:
     """d x[k] = dx[k]; the adjoint adds into zeros"""
-    key = op.attrs["key"]
-    shape = op.inputs[0].shape
-    return Linear(lambda t: GETITEM(t, key=key), lambda g: _SCATTER(g, shape=shape, key=key),
-                  add=lambda total, g: add_at(total, key, g))
+    return _Reading(op.attrs["key"], op.inputs[0].shape)
 
 
 @RegisterGradient("scatter")
@@ -77,7 +113,7 @@ def _scatter_rule(op: Any) -> Any:
 
 def placed(key: Any, shape: tuple[int, ...]) -> Linear:
     """The derivative of a result of `shape` in the input that it holds at `key`."""
-    return Linear(lambda t: _SCATTER(t, shape=shape, key=key), lambda g: GETITEM(g, key=key))
+    return _Placing(key, shape)
 
 
 def settled(key: Any) -> Any:
