@@ -297,11 +297,21 @@ def _squeeze(a: Any, axis: Any = None) -> Any:
     return Batch(np.squeeze(a.values, tuple([one + 1 for one in axes])))
 
 
+def _solve(a: Any, b: Any) -> Any:
+    if a.__class__ is Batch:
+        return None
+    if a.ndim > 2 or b.ndim > 2:
+        return Batch(np.linalg.solve(a, _lifted(b, max(a.ndim, b.ndim))))
+    count, rows, columns = b.values.shape  # one matrix for all: its factors are computed once
+    solved = np.linalg.solve(a, b.values.transpose(1, 0, 2).reshape(rows, count * columns))
+    return Batch(solved.reshape(rows, count, columns).transpose(1, 0, 2))
+
+
 #: Primitives that take the axis along; None from one of these means that this call does not.
 _CARRIED: dict[str, Callable[..., Any]] = {
     "matmul": _matmul, "getitem": _getitem, "scatter": _scatter, "sum": _sum, "mean": _mean, "reshape": _reshape,
     "transpose": _transpose, "broadcast_to": _broadcast_to, "concatenate": _joined(np.concatenate),
-    "stack": _joined(np.stack), "where": _where,
+    "stack": _joined(np.stack), "where": _where, "solve": _solve,
 }
 #: NumPy functions that ask for a value where a tensor's meaning is wanted, or compose it from one that does.
 _OWN: dict[Any, Callable[..., Any]] = {

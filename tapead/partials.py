@@ -152,19 +152,50 @@ def _linear(function: Any, value: Any) -> Any:
         result = function(value)
     except FloatingPointError:
         with np.errstate(invalid="ignore"):
-            result = function(value)
+            result = _carefully(function, value)
     # A Python number has no dtype; 1j * np.float64(2) is one.
     return np.asarray(result)[()] if result.__class__ in _PYTHON_NUMBERS else result
 
 
+#: So many numbers may be computed to tell what each infinite element contributes to the result of a linear map.
+_AFFORDABLE = 1 << 22
+
+
+def _carefully(function: Any, value: Any) -> Any:
+    """A linear map of an array in which elements are infinite, where nothing times infinity is nothing."""
+    result = function(value)
+    numbers = plain(value)
+    if not np.any(numbers):
+        return np.zeros_like(result)[()]
+    infinite = np.isinf(numbers)
+    if numbers.dtype.kind == "c" or not np.any(infinite):
+        return result
+    zero = np.zeros((), numbers.dtype)
+    rest = function(np.where(infinite, zero, value)[()])
+    # Different weights: coefficients that cancel each other are not taken for none.
+    weights = np.where(infinite, np.linspace(1, 2, numbers.size, dtype=numbers.dtype).reshape(numbers.shape), zero)[()]
+    reached = plain(function(weights)) != 0
+    if not np.any(reached & np.isnan(plain(result))):
+        return np.where(reached, result, rest)[()]
+    places = np.flatnonzero(infinite)
+    if len(places) * (numbers.size + np.size(reached)) > _AFFORDABLE:
+        return np.where(reached, result, rest)[()]
+    for place in places:
+        unit = np.zeros(numbers.size, numbers.dtype)
+        unit[place] = 1
+        coefficient = function(unit.reshape(numbers.shape)[()])
+        with np.errstate(invalid="raise"):
+            rest = summed(rest, times(np.ravel(numbers)[place], coefficient))
+    return rest
+
+
 def _linear_in_batch(function: Any, batch: Batch) -> Any:
     """A linear map of many arrays: at once if it consists of what a batch goes through, else of one after the other."""
-    with np.errstate(invalid="ignore"):
-        try:
-            result = function(batch)
-        except Exception:  # whatever a batch is no good for; the map's own errors come up again below
-            result = None
-        return result if result.__class__ is Batch else one_by_one(function, batch)
+    try:
+        result = function(batch)
+    except Exception:  # whatever a batch is no good for, or nothing times infinity; the map's own errors come up below
+        result = None
+    return result if result.__class__ is Batch else one_by_one(lambda value: _linear(function, value), batch)
 
 
 def added(total: Any, partial: Linear, cotangent: Any, value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 import itertools
 import os
 from types import FrameType
@@ -37,9 +38,20 @@ def _caller(frame: FrameType | None) -> tuple[str, str]:
     return _INSTEAD.get(name, (plain, "np.stack or tapead.array([...]) to build arrays of tensors"))
 
 
+def _is_assignment(frame: FrameType | None) -> bool:
+    """Whether what runs in `frame` is ``y[...] = x``."""
+    return frame is not None and dis.opname[frame.f_code.co_code[frame.f_lasti]] == "STORE_SUBSCR"
+
+
+_ASSIGNMENT = ("y[...] = x: a tensor that requires a gradient would lose its graph in the plain array y; make y a "
+               "tensor before, by np.zeros_like(x) or tapead.tensor(y), or write x.detach() to leave the tape")
+
+
 def why_no_array_for_numpy(frame: FrameType | None) -> str:
     """The message for code in `frame` that asks for a plain array."""
     name, instead = _caller(frame)
+    if not name and _is_assignment(frame):
+        return _ASSIGNMENT
     return ((f"{name}: " if name else "") + "a tensor that requires a gradient cannot become a NumPy array, which "
             f"would drop its graph; use {instead}, or x.detach() to leave the tape")
 
@@ -50,5 +62,7 @@ def why_no_number(function: str, frame: FrameType | None) -> str:
     if name:
         return (f"{name}: {function}(x) on a tensor that requires a gradient would drop its graph; use {instead}, or "
                 "x.item() to leave the tape on purpose")
+    if _is_assignment(frame):
+        return _ASSIGNMENT
     return (f"{function}(x) on a tensor that requires a gradient would drop its graph (math.sin(x) does the same: use "
             "np.sin(x)); use x.item() to leave the tape on purpose")

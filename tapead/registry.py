@@ -418,6 +418,9 @@ def implements(*functions: Callable[..., Any]) -> Callable[[Callable[..., Any]],
             if function in FUNCTIONS:
                 raise ValueError(f"{function.__name__} is implemented already, at {_location(FUNCTIONS[function])}")
             FUNCTIONS[function] = handler
+        if len(functions) == 1:  # so that Python's own errors speak of what the user called
+            module = (functions[0].__module__ or "numpy").replace("numpy", "np", 1)
+            handler.__qualname__ = f"{module}.{functions[0].__name__}"
         return handler
 
     return register

@@ -277,7 +277,7 @@ def reverse(seeds: Iterable[tuple[Entry, Any]], *, record: bool = False, stops: 
                         if cotangent.__class__ is _ndarray and parent.output.__class__ is _ndarray and (
                                 cotangent.shape != parent.output.shape):
                             product = fit(cotangent, parent.output, primitive)  # there is less to multiply then
-                        product = product * partial
+                        product = -product if partial == -1 else times(product, partial)
                 elif kind is _ndarray and partial.dtype is _DOUBLE and not careful and partial.nbytes < LARGE:
                     try:
                         product = cotangent * partial

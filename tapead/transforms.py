@@ -163,7 +163,10 @@ class Recording:
                 stand_in.dtype.kind == "f" for stand_in in self.inputs):
             return 1
         largest: int = max([1, *[entry.output.size for entry in self.order]])
-        return max(1, _AT_ONCE // largest)
+        # A large matrix is read (or factored) once for as many as go at once: that is worth more than the cache.
+        matrices = any([entry.primitive.name in ("solve", "matmul") and any(
+            [getattr(value, "size", 1) >= _AT_ONCE for value in entry.inputs or ()]) for entry in self.order])
+        return max(1, (_AT_ONCE_WITH_MATRICES if matrices else _AT_ONCE) // largest)
 
     def pull_many(self, cotangents: Sequence[Any]) -> list[Any]:
         """`pull` of many cotangents: all arrays have one more axis in front."""
@@ -190,6 +193,7 @@ class Recording:
 
 #: So many elements of the largest array go into one batch: more would leave the cache.
 _AT_ONCE = 1 << 15
+_AT_ONCE_WITH_MATRICES = 1 << 22
 
 
 def _rows(batch: Any, like: Any, count: int, as_tensor: bool) -> Any:
@@ -284,7 +288,9 @@ def _own(result: Any, like: Any, held: set[int], as_tensor: bool) -> Any:
         dtype = value.dtype if value.dtype.kind in "fc" else np.float64
         result = np.zeros(value.shape, dtype)[()]
     elif result.__class__ is np.ndarray:
-        if id(result) in held or result.base is not None or not result.flags.writeable:
+        if result.ndim == 0:
+            result = result[()]
+        elif id(result) in held or result.base is not None or not result.flags.writeable:
             result = result.copy()
         held.add(id(result))
     if as_tensor:
@@ -321,6 +327,8 @@ def _scalar_output(recording: Recording, function: Function) -> Any:
     if np.size(value) != 1:
         raise TypeError(f"{recording.name}: {_called(function)} must return one number, it returned shape "
                         f"{np.shape(value)}; use jacobian or vjp, or reduce it, for instance by .sum()")
+    if np.asarray(value).dtype.kind == "b":
+        raise TypeError(f"{recording.name}: {_called(function)} must return one number, it returned a truth value")
     if np.iscomplexobj(value):
         raise TypeError(f"{recording.name}: {_called(function)} must return a real number, it returned a complex one; "
                         "differentiate its real or imaginary part, or use vjp")

@@ -43,6 +43,19 @@ def test_every_primitive_sweeps_a_batch_as_it_sweeps_one(name, number):
         np.testing.assert_allclose(many, np.stack([found[position] for found in one_by_one]), rtol=1e-12, atol=1e-14)
 
 
+def test_a_matrix_is_factored_once_for_many(monkeypatch):
+    solved = []
+    solve = np.linalg.solve
+    matrix, x = np.eye(40) + np.tri(40) / 40, np.linspace(1.0, 2.0, 40)
+    monkeypatch.setattr(np.linalg, "solve", lambda a, b: solved.append(b) or solve(a, b))
+    for mode in ("fwd", "rev"):
+        solved.clear()
+        jacobian = ta.jacobian(lambda x: np.linalg.solve(matrix + np.diag(x), x), mode=mode)(x)
+        assert len(solved) < 20
+        inverse = np.linalg.inv(matrix + np.diag(x))
+        np.testing.assert_allclose(jacobian, inverse @ (np.eye(40) - np.diag(inverse @ x)), rtol=1e-12, atol=1e-15)
+
+
 def rosenbrock(x):
     return np.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1.0 - x[:-1]) ** 2)
 

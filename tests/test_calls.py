@@ -209,6 +209,12 @@ def test_reduce_of_nothing_and_in_another_dtype():
     assert np.add.reduce(ta.tensor(X, requires_grad=True), dtype=np.float32).dtype == np.float32
 
 
+def test_reductions_begin_with_the_identity():
+    check(np.hypot.reduce, -np.abs(X[:1]))
+    check(lambda x: np.hypot.reduce(x, axis=()), X)
+    check(np.subtract.reduce, np.array(-2.0))
+
+
 def test_logaddexp_reduces_without_overflow():
     x = np.array([1000.0, 1000.0, -np.inf, 999.0, -1e300])
     gradient = ta.grad(np.logaddexp.reduce)(x)

@@ -421,3 +421,13 @@ def test_the_gradient_of_a_modulus_is_the_direction_of_steepest_ascent():
 def test_the_square_root_at_zero_of_either_sign():
     for zero in (0.0, -0.0):
         assert ta.grad(np.sqrt)(zero) == ta.jvp(np.sqrt, (zero,), (1.0,))[1] == np.inf
+
+
+@pytest.mark.parametrize("power", [np.power, np.float_power])
+def test_powers_of_tiny_numbers_with_tiny_exponents(power):
+    x, y = np.array([1e-310, 2.0, 1e-315]), np.array([1e-200, 3.0, 3e-308])
+    with mp.workdps(30):
+        expected = [float(mpf(b) * mpf(a) ** (mpf(b) - 1)) for a, b in zip(x, y, strict=True)]
+    np.testing.assert_allclose(ta.grad(lambda x: np.sum(power(x, y)))(x), expected, rtol=1e-13)
+    np.testing.assert_allclose(ta.grad(power)(x[0], y[0]), expected[0], rtol=1e-13)
+    assert ta.grad(lambda x: x**0.5)(0.0) == np.inf

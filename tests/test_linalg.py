@@ -150,6 +150,7 @@ def test_multi_dot(complex_):
     check(lambda *arrays: np.linalg.multi_dot(arrays), a, b, c, d)
     check(lambda *arrays: np.linalg.multi_dot(arrays), a[0], b, c[:, 0])
     check(lambda *arrays: np.linalg.multi_dot(arrays), a, b)
+    check(lambda *arrays: np.linalg.multi_dot(arrays), a[0, 0], b)
     with pytest.raises(NotImplementedError, match="multi_dot"):
         np.linalg.multi_dot([ta.tensor(a, requires_grad=True), b], out=np.zeros((2, 3), a.dtype))
 
@@ -811,3 +812,10 @@ def test_the_likelihood_of_a_gaussian_process(by):
         return -0.5 * y @ np.linalg.solve(k, y) - 0.5 * np.linalg.slogdet(k)[1]
 
     check(likelihood, 0.3, 0.1)
+
+
+@pytest.mark.parametrize("order", [1, np.inf])
+def test_norm_of_an_empty_matrix(order):
+    value, gradient = ta.value_and_grad(lambda a: np.linalg.norm(a, order))(np.zeros((2, 0)))
+    assert value == 0
+    assert gradient.shape == (2, 0)

@@ -160,3 +160,9 @@ def test_flat():
     turned = (ta.tensor(np.ones((2, 3)), requires_grad=True) * 2).T
     with pytest.raises(ValueError, match="read-only"):
         turned.flat[0] = 1.0
+
+
+def test_a_keyword_that_numpy_does_not_know_is_refused_in_its_name():
+    x = ta.tensor([1.0, 2.0], requires_grad=True)
+    with pytest.raises(TypeError, match=r"np\.sum\(\) got an unexpected keyword argument 'dim'"):
+        x.sum(dim=0)

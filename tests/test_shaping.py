@@ -173,6 +173,7 @@ SLICES_AND_SPACING = {
     "apply_along_axis to matrices": (lambda x: np.apply_along_axis(np.diag, -1, x), x23),
     "apply_along_axis of a vector": (lambda x: np.apply_along_axis(np.sum, 0, x), x5),
     "apply_over_axes": (lambda x: np.apply_over_axes(np.sum, x, [0, -1]), x234),
+    "apply_over_axes of a number": (lambda x: np.apply_over_axes(np.sum, np.sum(x), [0]), x234),
     "apply_over_axes one": (lambda x: np.apply_over_axes(np.cumsum, x, 1), x23),
     "linspace": (lambda x, y: np.linspace(x, y, 5), np.float64(0.3), np.float64(1.7)),
     "linspace of arrays": (lambda x, y: np.linspace(x, y, 4, axis=-1), x23, x23[0]),

@@ -285,6 +285,13 @@ def test_trapezoid():
     check(lambda y, dx: np.trapezoid(y, dx=dx, axis=1), X, 0.3)
     check(lambda y, x: np.trapezoid(y, x, axis=1), X, draw(3, seed=1))
     check(lambda y, x: np.trapezoid(y, x, axis=0), X, draw(2, 3, 4, seed=1))
+    check(np.trapezoid, X[0], draw(2, 3, 4, seed=1))
+    check(np.trapezoid, draw(5), draw(3, 2, seed=1))
+
+
+@pytest.mark.parametrize("function", [np.nanmedian, np.nanmean, np.nanstd, np.nanvar])
+def test_no_slices_to_warn_of(function):
+    assert ta.vjp(lambda x: function(x, axis=-1), np.zeros((0, 0)))[0].shape == (0,)
 
 
 # ---------------------------------------------------------------------- interpolation

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 
 import tapead as ta
 from tapead.registry import PRIMITIVES
@@ -91,6 +92,61 @@ def test_what_is_truly_infinite_or_undefined_stays_so():
         assert np.isnan(ta.jvp(lambda x: x[0] * INF + x[1] * -INF, (np.ones(2),), (np.ones(2),))[1])
         assert ta.grad(lambda x: x * x)(INF) == INF
         assert np.isnan(ta.grad(lambda x: x * x)(NAN))
+
+
+ZEROS, WEIGHTS = np.zeros(3), np.array([0.0, 1.0, 1.0])
+QUADRATIC = {
+    "matmul": lambda x: x @ x, "dot": lambda x: np.dot(x, x), "inner": lambda x: np.inner(x, x), "var": np.var,
+    "einsum": lambda x: np.einsum("i,i", x, x), "matrix": lambda x: x @ np.eye(3) @ x, "prod": np.prod, "cov": np.cov,
+    "det": lambda x: np.linalg.det(np.diag(x)), "rows": lambda x: np.einsum("ij,ij->i", np.outer(x, x), np.outer(x, x)),
+}
+WEIGHTED = {
+    "matmul": lambda r: WEIGHTS @ r, "dot": lambda r: np.dot(WEIGHTS, r), "sort": lambda r: WEIGHTS @ np.sort(r),
+    "einsum": lambda r: np.einsum("i,i", WEIGHTS, r), "convolve": lambda r: np.convolve(r, WEIGHTS)[0],
+}
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("inner", QUADRATIC.values(), ids=QUADRATIC)
+def test_an_infinite_cotangent_of_a_linear_map_meets_zeros(inner):
+    def f(x):
+        return np.sum(np.sqrt(inner(x)))
+
+    assert_array_equal(ta.grad(f)(ZEROS), ZEROS)
+    assert_array_equal(ta.jacobian(f, mode="rev")(ZEROS), ZEROS)
+    assert ta.jvp(f, (ZEROS,), (np.arange(3.0),))[1] == 0
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("outer", WEIGHTED.values(), ids=WEIGHTED)
+def test_an_infinite_tangent_of_a_linear_map_meets_zeros(outer):
+    def f(x):
+        return outer(np.sqrt(x))
+
+    x = np.array([0.0, 1.0, 4.0])
+    expected = ta.grad(f)(x)
+    assert not np.any(np.isnan(expected))
+    assert_array_equal(ta.jacobian(f, mode="fwd")(x), expected)
+    assert ta.jvp(f, (x,), (np.ones(3),))[1] == np.sum(expected)
+
+
+def test_infinities_that_a_linear_map_adds():
+    """Exactly: an infinite sum beside 0 · inf is infinite, opposite infinities are no number."""
+    for weights, total in (([0.0, 2.0, 1.0], INF), ([0.0, 2.0, -1.0], NAN), ([0.0, 0.0, 1.0], -INF)):
+        tangent = np.array([INF, INF, -INF if total == -INF else INF])
+        with np.errstate(invalid="ignore"):
+            assert_array_equal(ta.jvp(np.matmul, (np.array(weights), np.ones(3)), (ZEROS, tangent))[1], total)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_an_infinite_complex_cotangent_is_negated():
+    gradients = ta.vjp(lambda z, w: np.sqrt(np.real(z - w)), np.full(2, 1j), np.full(2, 1j))[1](np.ones(2))
+    assert_array_equal(np.real(gradients), [[INF, INF], [-INF, -INF]])
+
+
+def test_nothing_through_an_infinite_matrix():
+    a = np.array([INF, 1.0, 2.0])
+    assert_array_equal(ta.grad(lambda x: np.where(False, x @ a, 1.0))(np.ones(3)), ZEROS)
 
 
 def test_infinities_do_no_harm_to_their_neighbours():

@@ -18,6 +18,14 @@ def cube(x):
 # ---------------------------------------------------------------------- arguments and results
 
 
+@pytest.mark.parametrize("f", [lambda x: np.max(x, axis=0), lambda x: np.sum(np.ones(3) * np.sum(x)),
+                               lambda x: np.nanmean(x, axis=-1)])
+@pytest.mark.parametrize("x", [2.0, np.array(2.0), np.float32(2.0)])
+def test_gradient_of_a_number_is_a_numpy_number(f, x):
+    for gradient in (ta.grad(f)(x), ta.jacobian(f, mode="rev")(x), ta.vjp(f, x)[1](1.0)[0], ta.jvp(f, (x,), (1.0,))[1]):
+        assert isinstance(gradient, np.floating)
+
+
 @pytest.mark.parametrize("x, kind", [
     (3, np.float64), (3.0, np.float64), (np.float64(3), np.float64), (np.float32(3), np.float32),
     (np.float16(3), np.float16), (np.longdouble(3), np.longdouble)])
@@ -148,6 +156,9 @@ def test_a_complex_result_has_no_gradient():
         for transform in (ta.grad, ta.value_and_grad, ta.hessian):
             with pytest.raises(TypeError, match=r"must return a real number.*use vjp"):
                 transform(f)(2.0)
+    for truth in (lambda x: x > 0.0, lambda x: bool(np.allclose(x, x)), lambda x: np.isfinite(x)):
+        with pytest.raises(TypeError, match="must return one number, it returned a truth value"):
+            ta.grad(truth)(1.0)
     with pytest.raises(TypeError, match="must return a real number"):
         ta.grad(lambda z: z * z)(1 + 2j)
     assert ta.grad(lambda z: np.real(z * z))(1 + 2j) == 2 - 4j

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..registry import MINUS_ONE, ONE, Linear, NotDifferentiable, RegisterGradient, ufunc_primitive
+from ..registry import MINUS_ONE, ONE, Linear, NotDifferentiable, RegisterGradient, ufunc_primitive, value_of
 
 _POSITIVE = (0.0, np.inf)
 _REAL = (-np.inf, np.inf)
@@ -123,11 +123,19 @@ def _float_power(op: Any) -> Any:
 
 def _power_in_base(power: Callable[..., Any], x: Any, y: Any) -> Any:
     """y x^(y-1), and 0 for y = 0 at x = 0"""
-    if y.__class__ is int or y.__class__ is float:
-        return 2 * x if y == 2 else y * power(x, y - 1) if y != 0 else 0
+    if (y.__class__ is int or y.__class__ is float) and abs(y) >= 1:
+        return 2 * x if y == 2 else y * power(x, y - 1)
     exponent = _floating(y) - 1
     undefined = (y == 0) & (x == 0)
-    return y * power(x, np.where(undefined, 0, exponent) if holds_anywhere(undefined) else exponent)
+    if holds_anywhere(undefined):
+        exponent = np.where(undefined, 0, exponent)
+    try:
+        with np.errstate(over="raise"):
+            return y * power(x, exponent)
+    except FloatingPointError:  # a small y may make up for it
+        slope = power(x, exponent)
+        overflown = np.isinf(value_of(slope)) & (value_of(x) != 0)
+        return np.where(overflown, y / np.where(overflown, x, 1.0) * power(x, y), y * slope)
 
 
 def _power_in_exponent(x: Any, y: Any, power: Any) -> Any:

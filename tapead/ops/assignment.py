@@ -24,6 +24,7 @@ SETITEM = add_primitive(Primitive("setitem", _set, cases=(
     case((3,), (4,), key=np.array([0, 3, 1])), case((2,), (2, 3), key=np.array([[True, False, False],
                                                                                 [False, False, True]])),
     case((1, 3), (2, 3), key=...), case((), (), key=()),
+    case((1, 1, 2), (2, 3), key=(slice(None), 1)),
     case((3,), (4,), key=np.array([0, 3, 3]), last=np.array([True, False, True])))))
 
 
@@ -41,12 +42,14 @@ def winners(key: Any, shape: tuple[int, ...]) -> Any:
 @RegisterGradient("setitem", reads="nothing")
 def _setitem(op: Any) -> Any:
     """d (x with v at k) = dx with dv at k"""
-    base = op.inputs[1]
+    value, base = op.inputs
     key, last = op.attrs["key"], op.attrs.get("last")
 
     def read(g: Any) -> Any:
         # A copy, not a view: the sweep may go on to overwrite `g` itself.
-        return np.positive(g[key]) if last is None else np.where(last, g[key], 0.0)
+        found = np.positive(g[key]) if last is None else np.where(last, g[key], 0.0)
+        surplus = np.ndim(value) - np.ndim(found)  # axes of length 1 in front, which an assignment leaves out
+        return np.expand_dims(found, tuple(range(surplus))) if surplus > 0 else found
 
     return (Linear(lambda t: SETITEM(t, np.zeros(base.shape, base.dtype), key=key, last=last), read),
             Linear(lambda t: SETITEM(0.0, t, key=key), lambda g: SETITEM(0.0, g, key=key),

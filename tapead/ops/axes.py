@@ -66,6 +66,7 @@ def from_rows(rows: Any, axis: Axis, shape: tuple[int, ...]) -> Any:
     return moved if order == sorted(order) else np.transpose(moved, [order.index(one) for one in range(len(shape))])
 
 
+_OBJECT = np.dtype(object)
 BACKWARDS = slice(None, None, -1)
 
 
@@ -75,10 +76,23 @@ def conjugate(x: Any) -> Any:
 
 
 def times(partial: Any, factor: Any) -> Any:
-    """``partial * factor`` inside a linear map, where no change times an infinite derivative is no change."""
+    """``partial * factor`` inside a linear map, where nothing times infinity is nothing, both ways round."""
     try:
         return partial * factor
     except FloatingPointError:
         with np.errstate(invalid="ignore"):
-            still = (value_of(factor) == 0) & ~np.isfinite(value_of(partial))
-            return np.where(still, 0, partial) * factor
+            first, second = value_of(partial), value_of(factor)
+            still = (second == 0) & ~np.isfinite(first)
+            flat = (first == 0) & np.isinf(second)
+            return np.where(still, 0, partial) * np.where(flat, 0, factor)
+
+
+def aloud(result: Any) -> Any:
+    """`result`, and where it holds NaN the error that asks a sweep for care, for functions that set no flag."""
+    value = value_of(result)
+    numbers = getattr(value, "values", value)  # of many at once
+    if getattr(numbers, "dtype", _OBJECT).kind in "fc" and np.geterr()["invalid"] == "raise":
+        total = np.add.reduce(numbers, axis=None)
+        if total != total:
+            raise FloatingPointError("invalid value encountered")
+    return result

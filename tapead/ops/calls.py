@@ -82,6 +82,9 @@ def write_in_place(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs
         if not np.can_cast(dtype, target.dtype, casting):
             raise TypeError(f"{name}(..., out=...): cannot cast the result from {dtype} to {target.dtype} with casting "
                             f"rule {casting!r}")
+        if np.ndim(result) > target.ndim:  # an assignment would leave axes of length 1 out, a ufunc does not
+            raise ValueError(f"{name}(..., out=...): the result has shape {np.shape(result)}, the tensor to write into "
+                             f"{target.shape}")
         target[...] = result if where is True else np.where(where, result, target)
     return targets if len(targets) > 1 else targets[0]
 
@@ -189,10 +192,12 @@ def _reduce(ufunc: np.ufunc, inputs: tuple[Any, ...], options: Options) -> Any:
     plain = ufunc.reduce(value_of(x), **options, **given)
     if x.size == 0:
         return plain
-    axes = options["axis"]
+    axes = options["axis"] if x.ndim else ()
     axes = tuple(range(x.ndim)) if axes is None else (axes,) if np.ndim(axes) == 0 else axes
     rows = np.moveaxis(x, axes, tuple(range(len(axes))))
     rows = np.reshape(rows, (-1, *rows.shape[len(axes):]))
+    if initial is None and len(rows) == 1:
+        initial = ufunc.identity  # NumPy's hypot begins with it, and so has no sign
     if ufunc in _IN_ANY_ORDER:
         total = _halved(ufunc, rows)
         total = total if initial is None else _apply(ufunc, (initial, total))

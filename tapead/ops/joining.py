@@ -234,9 +234,10 @@ def _apply_over_axes_of(func: Callable[..., Any], a: Any, axes: Any) -> Any:
     result = as_operand(a)
     ndim = result.ndim
     for axis in np.ravel(value_of(axes)).tolist():
-        reduced = func(result, axis % ndim)
+        axis = axis + ndim if axis < 0 else axis
+        reduced = func(result, axis)
         if reduced.ndim == ndim - 1:
-            reduced = np.expand_dims(reduced, axis % ndim)
+            reduced = np.expand_dims(reduced, axis)
         if reduced.ndim != ndim:
             raise ValueError("function is not returning an array of the correct shape")
         result = reduced

@@ -207,6 +207,8 @@ def _multi_dot_of(arrays: Sequence[Any], *, out: Any = None) -> Any:
     arrays = [as_operand(array) for array in arrays]
     if len(arrays) < 2:
         raise ValueError("Expecting at least two arrays.")
+    if len(arrays) == 2:
+        return np.dot(*arrays)
     first, last = arrays[0].ndim, arrays[-1].ndim
     arrays[0] = arrays[0][None, :] if first == 1 else arrays[0]
     arrays[-1] = arrays[-1][:, None] if last == 1 else arrays[-1]

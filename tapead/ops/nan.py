@@ -63,6 +63,8 @@ def _nanmean_of(a: Any, axis: Axis = None, dtype: Any = None, out: Any = None, k
     a = as_operand(a)
     axis = _axis_of(a, axis)
     keep = ~np.isnan(value_of(a)) & value_of(where)
+    if a.size == 0 and np.sum(keep, axis=axis, keepdims=keepdims).size == 0:
+        return np.sum(a, axis=axis, dtype=dtype, keepdims=keepdims)  # of nothing no mean is missing
     return np.mean(a, axis=axis, dtype=dtype, keepdims=keepdims, **({} if np.all(keep) else {"where": keep}))
 
 
@@ -89,7 +91,7 @@ def _nan_spread(function: Any, a: Any, axis: Axis, dtype: Any, out: Any, ddof: A
     lacking = np.sum(keep, axis=axis, keepdims=keepdims) <= ddof
     chosen = {} if np.all(keep) else {"where": keep}
     with warnings.catch_warnings():
-        if np.any(lacking):
+        if np.any(lacking) or not lacking.size:
             warnings.simplefilter("ignore", RuntimeWarning)  # said below, in NumPy's words for this function
         spread = function(a, axis=axis, dtype=dtype, ddof=ddof, keepdims=keepdims, **chosen, **_given(mean=mean))
     if np.any(lacking):

@@ -116,7 +116,8 @@ def _matrix_norm(x: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any
                   else np.min(values, -1))
     elif ord in (1, -1, np.inf, -np.inf):
         totals = np.sum(np.abs(x), axis=rows if abs(ord) == 1 else columns, keepdims=True)
-        result = np.max(totals, axis=axes) if ord > 0 else np.min(totals, axis=axes)
+        options: Any = {} if totals.size else {"initial": 0}
+        result = np.max(totals, axis=axes, **options) if ord > 0 else np.min(totals, axis=axes)
     else:
         raise ValueError("Invalid norm order for matrices.")
     return np.expand_dims(result, axes) if keepdims else result

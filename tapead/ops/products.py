@@ -21,6 +21,7 @@ from ..registry import (
 )
 from .arguments import as_operand, no_out
 from .arithmetic import is_complex
+from .axes import aloud
 
 
 def _conjugate(x: Any) -> Any:
@@ -278,7 +279,7 @@ def _einsum(op: Any) -> Any:
             labels = [result, *terms[:position], *terms[position + 1:]]
             return _einsum_adjoint(g, others, labels, terms[position], op.inputs[position].shape, options)
 
-        return Linear(apply, adjoint)
+        return Linear(lambda t: aloud(apply(t)), lambda g: aloud(adjoint(g)))
 
     return tuple([entry(position) for position in range(len(op.inputs))])
 

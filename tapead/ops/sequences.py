@@ -9,7 +9,7 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from ..registry import ONE, Linear, Primitive, RegisterGradient, add_primitive, case, implements, value_of
 from .arguments import as_operand, constant
-from .axes import BACKWARDS, conjugate
+from .axes import BACKWARDS, aloud, conjugate
 from .indexing import along
 
 # ---------------------------------------------------------------------- differences
@@ -132,15 +132,15 @@ def _slope(f: Any, axis: int, gap: Any, edge_order: int) -> Any:
 @implements(np.trapezoid)
 def _trapezoid_of(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
     y = as_operand(y)
-    axis = normalize_axis_index(axis, y.ndim)
+    place, axis = axis, normalize_axis_index(axis, y.ndim)
     if x is None:
         widths = dx
     else:
         x = as_operand(x)
-        widths = np.diff(x, axis=axis if x.ndim > 1 else 0)
+        widths = np.diff(x, axis=place if x.ndim > 1 else 0)
         if x.ndim == 1:
             widths = np.reshape(widths, (-1, *(1,) * (y.ndim - axis - 1)))
-    return np.sum(widths * (y[along(axis, slice(1, None))] + y[along(axis, slice(None, -1))]) / 2.0, axis=axis)
+    return np.sum(widths * (y[along(axis, slice(1, None))] + y[along(axis, slice(None, -1))]) / 2.0, axis=place)
 
 
 # ---------------------------------------------------------------------- interpolation
@@ -203,8 +203,8 @@ _CONVOLVE = add_primitive(Primitive("convolve", lambda a, v: np.convolve(a, v), 
 def _convolve(op: Any) -> Any:
     """d (a ∗ v) = da ∗ v + a ∗ dv; the adjoint correlates with the other operand"""
     a, v = op.inputs
-    return (Linear(lambda t: np.convolve(t, v), lambda g: _correlated(g, v)),
-            Linear(lambda t: np.convolve(a, t), lambda g: _correlated(g, a)))
+    return (Linear(lambda t: aloud(np.convolve(t, v)), lambda g: aloud(_correlated(g, v))),
+            Linear(lambda t: aloud(np.convolve(a, t)), lambda g: aloud(_correlated(g, a))))
 
 
 def _correlated(g: Any, v: Any) -> Any:
