@@ -60,3 +60,27 @@ def test_a_missing_package_is_named(package, check, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ImportError, match=rf"tapead\[{package}\]"):
         getattr(ta, check)(lambda x: x, np.ones(2))
+
+
+def test_torch_inputs_of_two_precisions_and_of_none_that_numpy_has():
+    torch = pytest.importorskip("torch")
+    x = torch.tensor([0.3, -0.7, 1.2], dtype=torch.float64)
+    assert ta.check_torch(lambda a, b: a * b.double(), (x, x.float()))
+    with pytest.raises(TypeError, match="bfloat16"):
+        ta.check_torch(torch.sin, x.bfloat16())
+
+
+def test_jax_containers_complex_numbers_loops_and_single_precision():
+    jax = pytest.importorskip("jax")
+    jnp = jax.numpy
+
+    @jax.custom_vjp
+    def wrong(x):
+        return jnp.sin(x)
+
+    wrong.defvjp(lambda x: (jnp.sin(x), x), lambda x, g: (1.001 * jnp.cos(x) * g,))
+    assert ta.check_jax(lambda p: jnp.sum(p["w"] * p["b"]), {"w": np.ones(3), "b": np.float64(2.0)})
+    assert ta.check_jax(jnp.exp, np.array([1 + 2j]))
+    assert ta.check_jax(lambda z: jnp.sum(jnp.abs(z) ** 2), np.array([1 + 2j]))
+    assert ta.check_jax(lambda a: jax.lax.fori_loop(0, 5, lambda i, c: jnp.sin(c) * a, a), 0.7)
+    assert not ta.check_jax(wrong, np.array([0.3, 0.7], np.float32), raise_exception=False)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import tapead as ta
-from tapead.registry import Linear
+from tapead.registry import Linear, value_of
 
 GENERATOR = np.random.default_rng(11)
 TEN = GENERATOR.normal(size=10)
@@ -420,3 +420,107 @@ def test_an_exception_of_a_derivative_says_who_called_it():
     with pytest.raises(ZeroDivisionError, match="in the derivative") as raised:
         judged(np.sin, 1.0, jac=broken)
     assert any("called jac" in note for note in raised.value.__notes__)
+
+
+# ---------------------------------------------------------------------- found by strangers
+
+
+def test_an_error_that_a_symmetric_point_hides_is_found_with_two_inputs():
+    def rule(op):
+        a, b = op.inputs
+        return Linear(lambda t: t @ b, lambda g: g @ b), Linear(lambda t: a @ t, lambda g: a.mT @ g)
+
+    symmetric = np.array([[0.5, 0.7], [0.7, 0.4]])
+    with ta.override_gradient({"matmul": rule}):
+        report = judged(lambda a, b: np.sum((a @ b) ** 2), (np.arange(4.0).reshape(2, 2) + 0.3, symmetric))
+    assert report.verdict == "fail"
+    assert report.elsewhere.culprit.primitive == "matmul"
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_a_rule_that_raises_for_some_cotangents_alone_is_reported(order):
+    def rule(op):
+        (x,) = op.inputs
+
+        def adjoint(g):
+            if np.any(value_of(g) < 0):
+                raise np.linalg.LinAlgError("no such cotangent")
+            return np.cos(x) * g
+
+        return Linear(lambda t: np.cos(x) * t, adjoint)
+
+    with ta.override_gradient({"sin": rule}):
+        report = judged(lambda x: np.sin(x), np.array([0.3, 0.7]), order=order)
+    assert report.verdict == "fail"
+    assert "reverse AD: comes through: LinAlgError: no such cotangent" in str(report)
+    assert report.culprit.primitive == "sin"
+
+
+def test_python_ints_are_numbers():
+    assert judged(lambda x: 3, 1.0).verdict == "pass"
+    assert judged(lambda x: 0 if x < 0 else x, 1.0).verdict == "pass"
+    assert judged(lambda x: int(x) * 2, 1.5, jac=lambda x: 0.0).verdict == "pass"
+    assert judged(lambda x: int(x) * 2, 1.5, jac=lambda x: 2.0).verdict == "fail"
+    with pytest.raises(TypeError, match="int64 values"):
+        judged(np.argsort, np.array([1.5, 0.2]))
+
+
+def test_a_jacobian_that_changes_its_mind_is_caught():
+    calls = itertools.count()
+    report = judged(np.sin, 0.7, jac=lambda x: np.cos(x) * (1 + 1e-3 * (next(calls) % 2)))
+    assert report.verdict == "fail"
+    assert [finding.name for finding in report.contract if not finding.holds] == ["jac: the same result twice"]
+
+
+def test_a_black_box_that_writes_or_changes_its_mind_is_warned_of():
+    def writes(x):
+        x += 1
+        return np.sin(x)
+
+    generator = np.random.default_rng(0)
+    assert "writes into its arguments" in judged(writes, np.array([0.7]), jac=lambda x: np.cos(x + 1)[None]).warnings[0]
+    noisy = judged(lambda x: np.sin(x) + 1e-6 * generator.normal(), 0.7, jac=np.cos)
+    assert noisy.verdict in ("pass", "inconclusive")
+    assert "other values when it is called again" in noisy.warnings[0]
+
+
+def test_complex_derivatives_of_real_functions_are_refused():
+    with pytest.raises(TypeError, match="jac returned complex numbers for a real function"):
+        judged(np.sin, 1.0, jac=lambda x: np.cos(x) + 0.1j)
+    assert judged(np.sin, 1.0, jac=lambda x: np.cos(x) + 0j)
+
+
+def test_rounding_of_a_jacobian_is_seen_where_the_last_digits_of_the_input_are_not():
+    def quotient(x):
+        return (np.exp(x) - 1) / x
+
+    assert judged(quotient, 1e-5, jac=lambda x: (np.exp(x) * (x - 1) + 1) / x**2).verdict == "pass"
+    assert judged(quotient, 0.5, jac=lambda x: (np.exp(x) * (x - 1) + 1) / x**2 * (1 + 1e-7)).verdict == "fail"
+
+
+def test_lists_of_numbers_have_jacobians_and_dicts_any_order():
+    x = np.array([0.3, 0.7])
+    assert judged(lambda x: [x[0] * x[1], x[0] ** 2], x, jac=lambda x: [[x[1], x[0]], [2 * x[0], 0]])
+    assert not judged(lambda x: [x[0] * x[1], x[0] ** 2], x, jac=lambda x: [[x[1], x[0]], [2 * x[0], 1e-6]])
+    nested = {"w": x, "b": x + 1}
+    assert judged(lambda p: np.sum(p["w"] * p["b"] ** 2), nested,
+                  vjp=lambda p, g: {"b": 2 * g * p["w"] * p["b"], "w": g * p["b"] ** 2})
+    assert judged(lambda x: {"a": np.sin(x), "b": np.cos(x)}, x,
+                  jvp=lambda x, t: {"b": -t * np.sin(x), "a": t * np.cos(x)})
+
+
+@pytest.mark.parametrize(("f", "x", "verdict"), [
+    (np.linalg.pinv, np.eye(3), "pass"),  # LAPACK's rounding is linear in steps below the last digit
+    (lambda x: np.fft.fft(x, 12, norm="ortho"), np.random.default_rng(5).normal(size=8), "pass"),
+    (lambda x: np.fft.fft(x, 10), np.random.default_rng(0).normal(size=8), "pass"),
+    (np.linalg.eigvalsh, np.eye(3), "kink"),
+    (lambda x: tuple(np.linalg.qr(x)), np.eye(3), "inconclusive"),  # Q and R jump there
+], ids=["pinv of the identity", "fft that vanishes", "fft by rounding", "equal eigenvalues", "qr of the identity"])
+def test_hard_places_of_linear_algebra_raise_no_alarm(f, x, verdict):
+    assert judged(f, x).verdict == verdict
+
+
+def test_functions_of_several_outputs_are_replayed_in_mpmath():
+    report = judged(lambda x: (np.sin(1e5 * x), 1e10 + np.cos(x)), 0.7, legs=("mpmath", "reverse AD"))
+    assert report.verdict == "pass"
+    assert {leg.name for leg in report.legs if leg.values} >= {"mpmath", "reverse AD"}

@@ -11,7 +11,7 @@ import numpy as np
 from ..containers import flatten, map_structure
 from ..registry import value_of
 
-__all__ = ["LEGS", "callables", "chosen_legs", "labels_of", "normalised", "takes", "tolerance"]
+__all__ = ["LEGS", "as_one_array", "callables", "chosen_legs", "labels_of", "normalised", "takes", "tolerance"]
 
 Function = Callable[..., Any]
 
@@ -64,6 +64,18 @@ def _pair(result: Any) -> Any:
         raise TypeError(f"gradcheck: with jac=True the function must return (value, gradient), not "
                         f"{type(result).__name__}")
     return result
+
+
+def as_one_array(f: Function) -> Function:
+    """A function that may return a list of numbers as one that returns them in an array, as SciPy takes it."""
+    def function(*inputs: Any) -> Any:
+        result = f(*inputs)
+        if isinstance(result, list) and len(result) > 1 and all(
+                isinstance(value, (int, float, np.number)) for value in result):
+            return np.array(result)
+        return result
+
+    return function
 
 
 def normalised(inputs: Any) -> tuple[Any, ...]:

@@ -71,6 +71,7 @@ class Comparison(Rounding):
                                      "rules, and nothing was asked for that does not")
         self._hear_out(reference, claims)
         self._spread_kinks(reference, claims)
+        self._note_jumps(reference, claims)
         verdict = "pass"
         worst: tuple[float, str, tuple[int, int]] = (-1.0, "", (0, 0))
         states = {}
@@ -157,6 +158,24 @@ class Comparison(Rounding):
             low, high = np.min(found, axis=0), np.max(found, axis=0)
             differ = high - low > 1e-4 * np.maximum(np.abs(high), np.abs(low)) + 1e3 * distance * reference.unit
             reference.kink[:, column] |= bad[:, column] & differ
+
+    def _note_jumps(self, reference: Reference, claims: dict[str, Array]) -> None:
+        """Where the value at the point is that of no side, as of Q and R of the identity, differences say nothing."""
+        bad = np.any([reference.bad(claimed, reference.tolerance(claimed, self.settings.rtol, self.settings.atol))
+                      for claimed in claims.values()] or [np.zeros_like(reference.kink)], axis=0)
+        jumps = []
+        for column in map(int, np.flatnonzero(np.any(bad, axis=0))):
+            size = abs(float(self.view.point[column])) or 1.0
+            coarse, fine = (1e-3, 1e-4) if self.view.resolution > 1e-10 else (1e-9, 1e-12)
+            far, near, behind = (np.abs(self.view(self.view.moved(column, step * size)) - self.view.here)
+                                 for step in (coarse, fine, -fine))
+            lasting = np.minimum(near, behind) > 0.5 * far
+            if np.any(lasting & (near > 1e-3 * np.max(np.abs(self.view.here), initial=0.0))):
+                reference.error[bad[:, column], column] = np.inf
+                jumps.append(column)
+        if jumps:
+            self.report.notes.append(f"the function jumps: its value at the point is that of neither side along flat "
+                                     f"input {', '.join(map(str, jumps[:6]))}")
 
     def _judge_kink(self, reference: Reference, claims: dict[str, Array], verdict: str) -> str:
         columns = [int(column) for column in np.flatnonzero(np.any(reference.kink, axis=0))]

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..containers import flatten
 from ..numeric.realview import to_real
+from .judging import UNDERFLOW
 from .legs import Own, to_leaves
 
 __all__ = ["Finding", "contract"]
@@ -56,6 +57,8 @@ def contract(subject: Any, args: tuple[Any, ...], generator: np.random.Generator
         if applies and (own or not subject.is_matrix(name)):  # a matrix is linear whatever it is
             findings += _as_a_map(name, raw, apply, vector, models, others, generator, unit, typed=own)
     if not own:
+        if subject.matrix is not None:
+            findings.append(Finding(f"{subject.jac_name}: the same result twice", subject.repeats()))
         findings.append(Finding("the arguments are left untouched", not subject.touched, "; ".join(subject.touched)))
     if push and pull and subject.forward_name != subject.reverse_name:
         findings.append(_adjointness(subject, tangent, cotangent, generator, unit))
@@ -144,7 +147,8 @@ def _adjointness(subject: Any, tangent: Array, cotangent: Array, generator: np.r
     noise += _rounding(subject.pull, cotangent, back, generator, unit) * float(np.sum(np.abs(tangent)))
     left, right = float(ahead @ cotangent), float(tangent @ back)
     size = float(np.abs(ahead) @ np.abs(cotangent) + np.abs(tangent) @ np.abs(back))
-    holds = abs(left - right) <= 100 * noise + 64 * unit * size
+    underflow = UNDERFLOW * float(np.sum(np.abs(cotangent)) + np.sum(np.abs(tangent)))
+    holds = abs(left - right) <= 100 * noise + 64 * unit * size + underflow
     return Finding(name, bool(holds), "" if holds else f"⟨Jv, w⟩ = {left:.17g}, ⟨v, Jᵀw⟩ = {right:.17g}")
 
 

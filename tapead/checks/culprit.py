@@ -15,7 +15,7 @@ from ..numeric.realview import RealView
 from ..registry import Primitive
 from ..tape import Entry, Leaf
 from ..transforms import Recording
-from .legs import Own, gradient_map, on_values, promoted
+from .legs import Own, SweepError, gradient_map, on_values, promoted
 
 __all__ = ["Culprit", "first_wrong"]
 
@@ -103,7 +103,9 @@ def _fault(primitive: Primitive, inputs: tuple[Any, ...], attrs: dict[str, Any],
             weights = [_random(leaf, generator) for leaf in flatten(on_values(partial)(*args))[0]]
             fault = _local_fault(gradient_map(partial, weights, lambda leaves: leaves[0]), args, generator)
             fault = fault and "second derivative: " + fault
-    except Exception as error:  # a rule that raises is a wrong rule, and here is where
+    except SweepError as error:  # a rule that raises is a wrong rule, and here is where
+        return error.fault
+    except Exception as error:  # so is one whose derivative does
         return f"{type(error).__name__}: {error}"
     return fault
 

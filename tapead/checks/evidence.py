@@ -158,6 +158,7 @@ class Evidence:
             direction = self._unit(column)
             size = abs(float(self.view.point[column])) or 1.0
             slopes = np.nan_to_num(np.abs(self.view(self.view.moved(column, 0.1 * size)) - self.view.here)) / size
+            slopes = np.maximum(slopes, 1e-30 * np.max(slopes, initial=0.0))  # of what does not move, rounding is left
             if np.all(self._cancelled()):
                 return np.zeros(self.outputs), np.full(self.outputs, np.inf)
             before = self._rounded(self._precisely().derivative(self.args, direction))
@@ -178,9 +179,13 @@ class Evidence:
         return value, np.where(self._cancelled(), np.inf, 4 * np.finfo(float).eps * np.abs(value) + noise)
 
     def _cancelled(self) -> Array:
-        """Outputs that vanish in mpmath alone: fifty digits are too few for them, as after 1e300 periods."""
-        there = self._rounded(self._precisely()(*self.args))
-        cancelled: Array = (there == 0) & (self.view.here != 0)
+        """Outputs that vanish in mpmath alone: fifty digits are too few for them, as after 1e300 periods.
+
+        Those that are no more than rounding beside the others do vanish.
+        """
+        there = self._rounded(self.precise_values(self.view.point))
+        here = np.abs(self.view.here)
+        cancelled: Array = (there == 0) & (here > 64 * self.view.resolution * np.max(here, initial=0.0))
         return cancelled
 
     def _hear_out(self, reference: Reference, claims: dict[str, Array]) -> None:
@@ -230,7 +235,8 @@ class Evidence:
         size = abs(float(self.view.point[column])) or 1.0
         here = self._rounded(self.precise_values(self.view.point))
         lost = np.abs(here - self.view.here)
-        whole = np.ones(self.outputs, bool)
+        whole, still = np.ones(self.outputs, bool), np.ones(self.outputs, bool)
+        largest, jitter = np.max(np.abs(here), initial=0.0), list[Array]()
         for step in (0.07, -1e-3, 1e-5, -1e-7):
             flat = self.view.moved(column, step * size)
             there = self.view(flat)
@@ -244,6 +250,10 @@ class Evidence:
             # What floating point loses of the values themselves does not count.
             whole &= np.abs(moved - seen) <= 0.05 * np.abs(seen) + 4 * lost + 64 * self.view.resolution * np.maximum(
                 np.abs(there), np.abs(self.view.here))
+            still &= (np.abs(moved) <= 1e-30 * largest) & (np.abs(seen) <= 16 * self.view.resolution * largest)
+            jitter.append(np.abs(seen))
+        if len(jitter) > 1:  # rounding of the larger outputs is no motion: it does not grow with the step
+            whole |= still & (jitter[0] <= 20 * np.max(jitter[1:], axis=0))
         whole |= lost > 0.5 * np.abs(here)
         return whole
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..containers import flatten
+from ..containers import flatten, flatten_like, map_structure
 from .gradcheck import gradcheck
 from .report import Report
 
 __all__ = ["check_jax", "check_torch"]
+
+#: From how many seconds per evaluation on a function of JAX is compiled.
+SLOW = 0.01
 
 
 def check_torch(fn: Callable[..., Any], inputs: Any, **options: Any) -> Report:
@@ -50,9 +54,13 @@ def check_torch(fn: Callable[..., Any], inputs: Any, **options: Any) -> Report:
         if not isinstance(tensor, torch.Tensor) or not (tensor.is_floating_point() or tensor.is_complex()):
             raise TypeError(f"check_torch: input {position} must be a floating-point tensor, not "
                             f"{getattr(tensor, 'dtype', type(tensor).__name__)}; close over what is not differentiated")
+        if tensor.dtype == torch.bfloat16:
+            raise TypeError(f"check_torch: input {position} is of dtype bfloat16, which NumPy does not have; use "
+                            "x.float() or x.double()")
 
     def of_arrays(arrays: Any, track: bool) -> list[Any]:
-        return [torch.tensor(np.array(array), dtype=like.dtype, device=like.device, requires_grad=track)
+        # Of the array's own dtype: where it was single, gradcheck looks at the values in double precision.
+        return [torch.tensor(np.array(array), device=like.device, requires_grad=track)
                 for array, like in zip(arrays, tensors, strict=True)]
 
     def to_array(value: Any) -> Any:
@@ -108,27 +116,54 @@ def check_jax(fn: Callable[..., Any], *args: Any, **options: Any) -> Report:
         import jax
     except ImportError as error:
         raise ImportError('check_jax needs JAX, which is not installed: pip install "tapead[jax]"') from error
-    points = tuple(np.asarray(arg)[()] for arg in args)
+    points = map_structure(lambda leaf: np.asarray(leaf)[()], args)
+
+    def double_precision(call: Callable[..., Any]) -> Callable[..., Any]:
+        def called(*arrays: Any) -> Any:
+            with jax.enable_x64(True):
+                return call(*arrays)
+        return called
 
     def to_arrays(container: Any) -> Any:
+        return map_structure(lambda leaf: np.asarray(leaf)[()], container)
+
+    def from_arrays(container: Any, like: Any = None) -> Any:
         leaves, rebuild = flatten(container)
-        return rebuild([np.asarray(leaf)[()] for leaf in leaves])
+        models = leaves if like is None else flatten_like(like, container)  # JAX sorts the keys of dicts
+        return rebuild([jax.numpy.asarray(leaf, dtype=model.dtype) for leaf, model in zip(leaves, models, strict=True)])
 
+    def pulled(arrays: Any, cotangent: Any) -> Any:
+        output, pull = jax.vjp(fn, *arrays)
+        # JAX pairs complex numbers without conjugation.
+        return map_structure(jax.numpy.conj, pull(map_structure(jax.numpy.conj, from_arrays(cotangent, output))))
+
+    def pushed(arrays: Any, tangents: Any) -> Any:
+        return jax.jvp(fn, arrays, from_arrays(tangents, arrays))[1]
+
+    @double_precision  # which is each thread's own affair, and some calls are timed in a thread of theirs
     def function(*arrays: Any) -> Any:
-        return to_arrays(fn(*map(jax.numpy.asarray, arrays)))
+        return to_arrays(evaluate(*from_arrays(arrays)))
 
+    @double_precision
     def vjp(*arrays_and_cotangent: Any) -> Any:
         *arrays, cotangent = arrays_and_cotangent
-        _, pull = jax.vjp(fn, *map(jax.numpy.asarray, arrays))
-        leaves, rebuild = flatten(cotangent)
-        return tuple(to_arrays(pull(rebuild([jax.numpy.asarray(leaf) for leaf in leaves]))))
+        return to_arrays(pulled(from_arrays(tuple(arrays)), cotangent))
 
+    @double_precision
     def jvp(*arrays: Any) -> Any:
-        given = tuple(map(jax.numpy.asarray, arrays))
-        half = len(given) // 2
-        return to_arrays(jax.jvp(fn, given[:half], given[half:])[1])
+        half = len(arrays) // 2
+        return to_arrays(pushed(from_arrays(arrays[:half]), arrays[half:]))
 
+    evaluate = fn
     with jax.enable_x64(True):
+        if _is_slow(lambda: function(*points)):  # loops are compiled anew at every call
+            compiled = jax.jit(fn)
+            try:
+                compiled(*from_arrays(points))
+            except Exception:  # branches on values cannot be compiled
+                pass
+            else:
+                evaluate, pulled, pushed = compiled, jax.jit(pulled), jax.jit(pushed)
         report = gradcheck(function, points, vjp=vjp, **options)
         try:
             jvp(*points, *points)
@@ -136,3 +171,11 @@ def check_jax(fn: Callable[..., Any], *args: Any, **options: Any) -> Report:
             return report
         forward = gradcheck(function, points, jvp=jvp, **options)
     return report if report.verdict != "pass" else forward
+
+
+def _is_slow(call: Callable[[], Any]) -> bool:
+    """Whether a call takes long the second time as well."""
+    call()
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began > SLOW

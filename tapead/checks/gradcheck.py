@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,13 +12,13 @@ from ..containers import flatten, map_structure
 from ..numeric.realview import RealView, to_real
 from ..transforms import grad
 from .accuracy import lossy
-from .arguments import callables, chosen_legs, labels_of, normalised, takes, tolerance
+from .arguments import as_one_array, callables, chosen_legs, labels_of, normalised, takes, tolerance
 from .comparison import Comparison, Settings
 from .contract import Finding, contract
 from .culprit import first_wrong
 from .elsewhere import wrong_elsewhere
 from .judging import BARS
-from .legs import Given, Own, gradient_map, on_values, promoted, reverse_over_forward, to_leaves, view_of
+from .legs import Given, Own, SweepError, gradient_map, on_values, promoted, reverse_over_forward, to_leaves, view_of
 from .progress import doing, watched
 from .report import GradcheckError, GradcheckInterrupted, Leg, Report
 from .seeds import generator as seeded
@@ -113,6 +113,8 @@ def gradcheck(f: Any, inputs: Any, *, jac: Any = None, vjp: Function | None = No
     takes("f", f, len(args), len(args))
     for name, derivative in given.items():
         takes(name, derivative, len(args) * (2 if name in ("jvp", "hessp") else 1) + (name == "vjp"), len(args))
+    if "jac" in given and not {"vjp", "jvp"} & given.keys():
+        f = as_one_array(f)
     settings = Settings(rtol, atol, symbolic, labels_of(args, names), seeded(seed), chosen_legs(legs))
     second: dict[str, Function] = {name: given.pop(name) for name in ("hess", "hessp") if name in given}
     report = Report()
@@ -138,7 +140,7 @@ def _fill(report: Report, f: Function, args: tuple[Any, ...], given: dict[str, F
     def judge(target: Report, point: Any, chosen: Settings) -> tuple[RealView, Function]:
         if given:
             return _given(target, f, point, given, chosen, called)
-        return _own(target, f, point, chosen)
+        return _without_what_raises(target, lambda known: _own(target, f, point, chosen, known))  # type: ignore[no-any-return]  # the pair of _own
 
     def again(point: Any) -> Report:
         other = Report()
@@ -164,11 +166,24 @@ def _fill(report: Report, f: Function, args: tuple[Any, ...], given: dict[str, F
 # ---------------------------------------------------------------------- tapead's own derivative
 
 
-def _own(report: Report, f: Function, args: tuple[Any, ...], settings: Settings) -> tuple[RealView, Function]:
+def _without_what_raises(report: Report, check: Callable[[Mapping[str, str]], Any]) -> Any:
+    """Run a check; where a sweep turns out to raise for some vector, again without that sweep."""
+    known: dict[str, str] = {}
+    for _ in range(2):
+        try:
+            return check(known)
+        except SweepError as error:
+            known[error.way] = error.fault
+            vars(report).update(vars(Report(order=report.order)))
+    return check(known)
+
+
+def _own(report: Report, f: Function, args: tuple[Any, ...], settings: Settings, known: Mapping[str, str]
+         ) -> tuple[RealView, Function]:
     doing("contract")
     view = view_of(on_values(f), args)
     _check_outputs(view)
-    subject = Own(f, args)
+    subject = Own(f, args, known)
     if len(subject.unavailable) == 2:
         raise NotImplementedError(f"gradcheck: {subject.unavailable[subject.reverse_name]}")
     if settings.wants("contract") or subject.broken:
@@ -178,13 +193,13 @@ def _own(report: Report, f: Function, args: tuple[Any, ...], settings: Settings)
     if higher is not None:
         # Single precision: the same rules are checked in double precision, where differences can see something.
         try:
-            raised, raised_view = Own(f, higher), view_of(on_values(f), higher)
+            raised, raised_view = Own(f, higher, known), view_of(on_values(f), higher)
         except Exception:  # a function may insist on its dtype; then differences in single precision have to do
             higher = None
         else:
             if raised_view.resolution < 1e-10:
                 checked, view, point = raised, raised_view, higher
-    check = Comparison(view, checked, point, settings, report, lambda where: Own(f, where), f)
+    check = Comparison(view, checked, point, settings, report, lambda where: Own(f, where, known), f)
     check.run()
     if checked is not subject and not subject.broken:
         _compare_single(f, args, subject, checked, view_of(on_values(f), args), report, settings)
@@ -195,7 +210,7 @@ def _own(report: Report, f: Function, args: tuple[Any, ...], settings: Settings)
         if report.culprit is None:
             report.notes.append("every rule on the tape is right where it was used: digits are lost to rounding in the "
                                 "function itself, or the fault lies between the rules")
-    return view, lambda where: Own(f, where)
+    return view, lambda where: Own(f, where, known)
 
 
 def _check_outputs(view: RealView) -> None:
@@ -248,24 +263,27 @@ def _add_second(report: Report, f: Function, args: tuple[Any, ...], settings: Se
     rebuild = flatten(on_values(f)(*args))[1]
     gradient = gradient_map(f, weights, rebuild)
     second = Report(order=2)
+
+    def compare(known: Mapping[str, str]) -> tuple[RealView, Own]:
+        gradient_view, subject = view_of(on_values(gradient), args), Own(gradient, args, known)
+        if len(subject.unavailable) == 2:
+            raise NotImplementedError(subject.unavailable[subject.reverse_name])
+        subject.forward_name, subject.reverse_name = "forward over reverse", "reverse over reverse"
+        if settings.wants("contract") or subject.broken:
+            second.contract = contract(subject, args, generator, gradient_view.resolution)
+        quiet = replace(settings, symbolic=False)
+        Comparison(gradient_view, subject, args, quiet, second, lambda where: Own(gradient, where, known),
+                   gradient).run()
+        return gradient_view, subject
+
     try:
-        gradient_view = view_of(on_values(gradient), args)
-        subject = Own(gradient, args)
+        gradient_view, subject = _without_what_raises(second, compare)
     except ValueError as error:
         report.notes.append(f"second derivatives were not checked: {error}")
         return
     except NotImplementedError as error:
         _cannot(report, second, str(error))
         return
-    if len(subject.unavailable) == 2:
-        _cannot(report, second, subject.unavailable[subject.reverse_name])
-        return
-    subject.forward_name, subject.reverse_name = "forward over reverse", "reverse over reverse"
-    if settings.wants("contract"):
-        second.contract = contract(subject, args, generator, gradient_view.resolution)
-    quiet = replace(settings, symbolic=False)
-    check = Comparison(gradient_view, subject, args, quiet, second, lambda where: Own(gradient, where), gradient)
-    check.run()
     unavailable = ""
     for _ in range(2):
         direction = generator.choice([-1.0, 1.0], view.point.shape) * generator.uniform(0.5, 1.5, view.point.shape)
@@ -308,7 +326,7 @@ def _given(report: Report, f: Function, args: tuple[Any, ...], given: dict[str, 
     doing("contract")
     view = plain = view_of(f, map_structure(np.copy, args))
     _check_outputs(view)
-    rebuild = flatten(f(*map_structure(lambda x: np.array(x)[()], args)))[1]
+    rebuild = _looked_after(f, args, view, report)
 
     def make(where: tuple[Any, ...]) -> Given:
         return Given(where, plain.outputs, rebuild, **given, **called)  # type: ignore[arg-type]  # names apart
@@ -330,6 +348,22 @@ def _given(report: Report, f: Function, args: tuple[Any, ...], given: dict[str, 
     check.run()
     _conclude(report)
     return plain, make
+
+
+def _looked_after(f: Function, args: tuple[Any, ...], view: RealView, report: Report) -> Function:
+    """Warn where a black box changes its arguments or its mind; returns what rebuilds the containers of its outputs."""
+    copies = map_structure(lambda x: np.array(x)[()], args)
+    leaves, rebuild = flatten(f(*copies))
+    changed = [place for place, (old, new) in enumerate(zip(flatten(args)[0], flatten(copies)[0], strict=True))
+               if not np.array_equal(old, new)]
+    if changed:
+        report.warnings.append(f"the function writes into its arguments: input {changed[0]} changed")
+    same = all(np.array_equal(old, np.asarray(new), equal_nan=old.dtype.kind in "fc")
+               for old, new in zip(view.outputs, leaves, strict=True))
+    if not same:
+        report.warnings.append("the function gives other values when it is called again with the same inputs: its "
+                               "slopes are known no better than that")
+    return rebuild
 
 
 def _add_hessian(report: Report, f: Function, args: tuple[Any, ...], given: dict[str, Function],

@@ -23,6 +23,8 @@ Array = np.ndarray[Any, Any]
 DISTANCE = 1e-5
 #: The slope at a nearby point is taken over this part of its distance.
 INNER = 1e-2
+#: How many inputs are moved apart in pairs at most.
+MANY_PAIRS = 9
 
 
 def subgradient_fault(view: RealView, apply: Callable[[Array], Array], coordinates: Sequence[int],
@@ -44,22 +46,36 @@ def subgradient_fault(view: RealView, apply: Callable[[Array], Array], coordinat
     single = view.resolution > 1e-10
     distance, inner = (1e-2, 0.1) if single else (DISTANCE, INNER)
     for direction, offsets in _directions(view, list(coordinates)[:24], scale, distance, generator):
-        slopes = np.array([_slope(view, view.point + distance * scale * offset, direction, inner * distance)
-                           for offset in offsets])
-        with np.errstate(invalid="ignore"):
-            low, high = np.nanmin(slopes, axis=0, initial=np.inf), np.nanmax(slopes, axis=0, initial=-np.inf)
-        claimed = apply(direction)
-        size = np.maximum(np.abs(low), np.abs(high))
-        room = 1e-3 * size + 100 * distance * size.max(initial=0.0) + 4 * view.resolution * np.abs(view.here) / (
-            inner * distance)
-        outside = np.isfinite(low) & np.isfinite(high) & ((claimed < low - room) | (claimed > high + room))
-        if np.any(outside):
+        claimed, slopes = apply(direction), list[Array]()
+        # What lies outside of a first look may lie within a closer one.
+        for more in (offsets, _pairs_apart(view, list(coordinates)[:MANY_PAIRS])):
+            slopes += [_slope(view, view.point + distance * scale * offset, direction, inner * distance)
+                       for offset in more]
+            with np.errstate(invalid="ignore"):
+                low, high = np.nanmin(slopes, axis=0, initial=np.inf), np.nanmax(slopes, axis=0, initial=-np.inf)
+            size = np.maximum(np.abs(low), np.abs(high))
+            room = 1e-3 * size + 100 * distance * size.max(initial=0.0) + 4 * view.resolution * np.abs(view.here) / (
+                inner * distance)
+            outside = np.isfinite(low) & np.isfinite(high) & ((claimed < low - room) | (claimed > high + room))
+            if not np.any(outside):
+                break
+        else:
             place = int(np.flatnonzero(outside)[0])
             moving = np.flatnonzero(direction)
             way = f"input {moving[0]}" if len(moving) == 1 else f"inputs {', '.join(map(str, moving[:6]))} together"
             return (f"moving {way}, the slope is between {low[place]:.6g} and {high[place]:.6g} on the sides of the "
                     f"kink; the derivative says {claimed[place]:.6g}")
     return None
+
+
+def _pairs_apart(view: RealView, coordinates: Sequence[int]) -> list[Array]:
+    """Offsets that move two inputs apart and leave the others: as eigenvalues that are equal want to be taken apart."""
+    offsets = []
+    for first, second in permutations(coordinates, 2):
+        offset = np.zeros_like(view.point)
+        offset[first], offset[second] = 1.0, -1.0
+        offsets.append(offset)
+    return offsets
 
 
 def offsets_of_ties(count: int, generator: np.random.Generator) -> list[Array]:

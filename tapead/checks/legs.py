@@ -5,12 +5,12 @@ A complex element counts as two real coordinates (its real and its imaginary par
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..containers import flatten, map_structure
+from ..containers import flatten, flatten_like, map_structure
 from ..jacobians import jacobian
 from ..modes import no_grad
 from ..numeric.realview import RealView, to_real
@@ -19,7 +19,7 @@ from ..tensor import Tensor, tensor
 from ..transforms import grad, jvp, linearize, vjp
 from .progress import counted
 
-__all__ = ["Given", "Own", "batched", "gradient_map", "on_values", "promoted"]
+__all__ = ["Given", "Own", "SweepError", "batched", "gradient_map", "on_values", "promoted"]
 
 Array = np.ndarray[Any, Any]
 Function = Callable[..., Any]
@@ -65,8 +65,25 @@ def to_leaves(flat: Array, like: Sequence[Array]) -> list[Any]:
     return parts
 
 
+class SweepError(Exception):
+    """A sweep that raises: which way it went ("push" or "pull"), and what was raised, as text."""
+
+    def __init__(self, way: str, error: Exception) -> None:
+        self.way, self.fault = way, f"{type(error).__name__}: {error}"
+        super().__init__(self.fault)
+
+
 class Own:
     """tapead's derivative of a function at a point: both sweeps over one recording each.
+
+    Parameters
+    ----------
+    function : callable
+        The function.
+    args : tuple
+        The point.
+    known : dict, optional
+        The ways to the derivative that are known to raise (for some vectors), and what: they are left out.
 
     Attributes
     ----------
@@ -82,33 +99,34 @@ class Own:
 
     forward_name, reverse_name = "forward AD", "reverse AD"
 
-    def __init__(self, function: Function, args: tuple[Any, ...]) -> None:
+    def __init__(self, function: Function, args: tuple[Any, ...], known: Mapping[str, str] | None = None) -> None:
         self.out, self._pull = vjp(function, *args)
         again, self._push = linearize(function, *args)
         self.inputs = [np.asarray(leaf) for leaf in flatten(args)[0]]
-        self.outputs = [np.asarray(value_of(leaf)) for leaf in flatten(self.out)[0]]
+        self.outputs = [np.asarray(float(leaf) if leaf.__class__ is int else value_of(leaf))
+                        for leaf in flatten(self.out)[0]]
         self.rebuild_inputs, self.rebuild_outputs = flatten(args)[1], flatten(self.out)[1]
         self.unavailable: dict[str, str] = {}
         self.broken: dict[str, str] = {}
-        self.has_push = self._runs(self.forward_name, self.push, self.inputs)
-        self.has_pull = self._runs(self.reverse_name, self.pull, self.outputs)
+        known = known or {}
+        self.has_push = self._runs(self.forward_name, self.push, self.inputs, known.get("push"))
+        self.has_pull = self._runs(self.reverse_name, self.pull, self.outputs, known.get("pull"))
         self.repeats = all(np.array_equal(first, np.asarray(value_of(second)), equal_nan=first.dtype.kind in "fc")
                            for first, second in zip(self.outputs, flatten(again)[0], strict=True))
 
-    def _runs(self, name: str, sweep: Callable[[Array], Array], models: Sequence[Array]) -> bool:
+    def _runs(self, name: str, sweep: Callable[[Array], Array], models: Sequence[Array], fault: str | None) -> bool:
         """Whether a sweep comes through; the reason is kept where it does not."""
         try:
             sweep(np.ones(to_real(models).size))
         except NotImplementedError as error:
             self.unavailable[name] = str(error)
-        except Exception as error:  # a rule that raises is wrong, and the report says so
-            if "once_differentiable" in str(error):  # said on purpose
-                self.unavailable[name] = str(error)
-            else:
-                self.broken[name] = f"{type(error).__name__}: {error}"
-        else:
-            return True
-        return False
+            return False
+        except SweepError as error:  # a rule that raises is wrong, and the report says so
+            fault = error.fault
+        if fault is not None:
+            where = self.unavailable if "once_differentiable" in fault else self.broken  # the former says so on purpose
+            where[name] = fault
+        return fault is None
 
     @property
     def available(self) -> set[str]:
@@ -117,11 +135,20 @@ class Own:
 
     def raw_push(self, tangents: Sequence[Any]) -> list[Any]:
         """Tangents of the outputs from tangents of the inputs."""
-        return flatten(self._push(*self.rebuild_inputs(tangents)))[0]
+        return self._swept("push", self._push, *self.rebuild_inputs(tangents))
 
     def raw_pull(self, cotangents: Sequence[Any]) -> list[Any]:
         """Cotangents of the inputs from cotangents of the outputs."""
-        return flatten(self._pull(self.rebuild_outputs(cotangents)))[0]
+        return self._swept("pull", self._pull, self.rebuild_outputs(cotangents))
+
+    @staticmethod
+    def _swept(way: str, sweep: Function, *vectors: Any) -> list[Any]:
+        try:
+            return flatten(sweep(*vectors))[0]
+        except NotImplementedError:
+            raise
+        except Exception as error:
+            raise SweepError(way, error) from error
 
     def push(self, direction: Array) -> Array:
         """The derivative applied to a flat tangent."""
@@ -149,7 +176,7 @@ class Given:
         self.inputs = [np.asarray(leaf) for leaf in flatten(args)[0]]
         self.outputs = list(outputs)
         self.rebuild_inputs, self.rebuild_outputs = flatten(args)[1], rebuild_outputs
-        self._vjp, self._jvp = vjp, jvp
+        self._vjp, self._jvp, self._jac = vjp, jvp, jac
         self.matrix = None if jac is None else self._assemble(jac)
         self.forward_name = jac_name if jac is not None and jvp is None else jvp_name
         self.reverse_name = jac_name if jac is not None and vjp is None else "vjp"
@@ -175,6 +202,10 @@ class Given:
         """Whether that way to the derivative is multiplication by the matrix that was returned."""
         return self.matrix is not None and name == self.jac_name
 
+    def repeats(self) -> bool:
+        """Whether the Jacobian is the same when it is asked for again."""
+        return self._jac is None or np.array_equal(self.matrix, self._assemble(self._jac), equal_nan=True)  # type: ignore[arg-type]  # there is one
+
     def _copies(self) -> tuple[Any, ...]:
         return map_structure(lambda x: np.array(x)[()], self.args)  # type: ignore[no-any-return]  # of a tuple
 
@@ -183,14 +214,16 @@ class Given:
         assert self._vjp is not None
         result = self._called("vjp", self._vjp, self._copies(),
                               (self.rebuild_outputs([np.array(w)[()] for w in cotangents]),))
-        return _checked("vjp", result, [x.shape for x in self.inputs], "input")
+        result = _in_order(result, self.args)
+        return self._numbers("vjp", _checked("vjp", result, [x.shape for x in self.inputs], "input"))
 
     def raw_push(self, tangents: Sequence[Any]) -> list[Any]:
         """``jvp(*inputs, *tangents)`` as a list of checked arrays."""
         assert self._jvp is not None
         result = self._called(self.jvp_name, self._jvp, self._copies(),
                               self.rebuild_inputs([np.array(v)[()] for v in tangents]))
-        return _checked(self.jvp_name, result, [y.shape for y in self.outputs], "output")
+        result = _in_order(result, self.rebuild_outputs(self.outputs))
+        return self._numbers(self.jvp_name, _checked(self.jvp_name, result, [y.shape for y in self.outputs], "output"))
 
     def push(self, direction: Array) -> Array:
         """The derivative applied to a flat tangent."""
@@ -211,6 +244,13 @@ class Given:
         return to_real([part.astype(complex) if model.dtype.kind == "c" else part.real
                         for part, model in zip(parts, like, strict=True)])
 
+    def _numbers(self, name: str, arrays: list[Array]) -> list[Array]:
+        """The arrays, which have to be real where all inputs and outputs are."""
+        real = not any(array.dtype.kind == "c" for array in (*self.inputs, *self.outputs))
+        if real and any(array.dtype.kind == "c" and np.any(array.imag) for array in arrays):
+            raise TypeError(f"gradcheck: {name} returned complex numbers for a real function")
+        return arrays
+
     def _assemble(self, jac: Function) -> Array:
         """The Jacobian as one real matrix."""
         if len(self.outputs) != 1:
@@ -218,7 +258,7 @@ class Given:
                              "vjp= or jvp=, or return one array")
         output = self.outputs[0]
         name = self.jac_name
-        blocks = _arrays(name, self._called(name, jac, self._copies(), ()), len(self.inputs))
+        blocks = self._numbers(name, _arrays(name, self._called(name, jac, self._copies(), ()), len(self.inputs)))
         if len(blocks) != len(self.inputs):
             raise ValueError(f"gradcheck: {name} returned {len(blocks)} arrays for {len(self.inputs)} inputs")
         parts = []
@@ -251,6 +291,8 @@ def _arrays(name: str, result: Any, count: int) -> list[Array]:
     else:
         several = isinstance(result, tuple) or (isinstance(result, list) and count > 1)
         parts = list(result) if several else [result]
+        # A nested input has its arrays nested in the same way.
+        parts = [leaf for part in parts for leaf in (flatten(part)[0] if isinstance(part, (dict, tuple)) else [part])]
     arrays = []
     for part in parts:
         if part is None:
@@ -263,6 +305,18 @@ def _arrays(name: str, result: Any, count: int) -> list[Array]:
             raise TypeError(f"gradcheck: {name} returned an array of dtype {array.dtype}; expected numbers")
         arrays.append(array)
     return arrays
+
+
+def _in_order(result: Any, pattern: Any) -> Any:
+    """What a derivative returned for a nested container, in the order of its leaves: keys may come in any."""
+    alone = isinstance(pattern, tuple) and len(pattern) == 1 and not (isinstance(result, tuple) and len(result) == 1)
+    if any(isinstance(part, (dict, list, tuple)) for part in (
+            pattern if isinstance(pattern, tuple) else (pattern,))):
+        try:
+            return tuple(flatten_like((result,) if alone else result, pattern))
+        except ValueError:  # then its number and shapes say what is wrong
+            pass
+    return result
 
 
 def _checked(name: str, result: Any, shapes: Sequence[tuple[int, ...]], what: str) -> list[Array]:

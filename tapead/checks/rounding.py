@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from ..checkpoint import without_checkpoints
-from ..containers import map_structure
+from ..containers import flatten, map_structure
 from ..numeric.roughness import trends
 from ..transforms import Recording
 from .accuracy import losses, relative_errors
@@ -35,6 +36,9 @@ class Rounding(Evidence):
             return bad
         # Where the derivative vanishes, rounding of what cancels is left: as small as that of the values.
         residue = ULPS * reference.unit * reference.outputs / reference.size
+        # So is it beside the derivatives of the other outputs, as in the imaginary parts of a Fourier transform.
+        beside = np.max(np.abs(np.where(np.isfinite(reference.error), reference.value, 0.0)), axis=0, initial=0.0)
+        residue = np.maximum(residue, 8 * reference.unit * beside)
         bad = bad & ~((np.abs(reference.value) <= 1e-3 * np.abs(claimed)) & (np.abs(claimed) <= residue))
         if not np.any(bad):
             return bad
@@ -174,7 +178,28 @@ class Rounding(Evidence):
                                                                       self.subject.reverse_name)
             with np.errstate(invalid="ignore"):
                 spread = np.fmax(spread, np.abs(check._claims()[name] - claimed))
-        return spread
+        return spread if self.own else np.fmax(spread, self._roughness(name, claimed))
+
+    def _roughness(self, name: str, claimed: Array) -> Array:
+        """The height of the noise on somebody's derivative: second differences that do not grow with the step.
+
+        Last digits of an input that is small beside 1 may not move the derivative at all, as in (exp(x) - 1) / x.
+        """
+        signs = map_structure(lambda x: self.generator.choice([-1.0, 1.0], np.shape(x)), self.args)
+        leaves, rebuild = flatten(self.args)
+
+        def moved(step: float) -> Array:
+            points = rebuild([(x * (1 + step * sign)).astype(np.asarray(x).dtype)[()]
+                              for x, sign in zip(leaves, flatten(signs)[0], strict=True)])
+            check = type(self)(self.view, self.make(points), points, self.settings, Report(), self.make, self.function)
+            return check._claims()[name]
+
+        with np.errstate(all="ignore"):
+            bends = [np.abs(moved(step) + moved(-step) - 2 * claimed) for step in (1e-12, 1e-10, 1e-8, 1e-6)]
+            flat = [np.where((bend > 0) & (wider < 100 * bend), bend, 0.0)
+                    for bend, wider in pairwise(bends)]
+        rough: Array = np.max(np.nan_to_num(flat, nan=0.0, posinf=0.0), axis=0)
+        return rough
 
 
 def _floats(parts: Sequence[Any]) -> Array:

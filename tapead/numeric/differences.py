@@ -159,7 +159,7 @@ def slopes(samples: Samples) -> Slopes:
         error = np.where(differ, np.maximum(error, np.abs(right - left)), error)
         value = np.where(kink, (left + right) / 2, value)
         hidden = _hidden(samples)
-        error = np.where(hidden, np.inf, error)
+        error = np.where(hidden | np.isnan(error), np.inf, error)
         kink &= ~hidden
         value = np.where(np.isfinite(error), value, np.nan)
         return Slopes(value, error, left, wide_left, right, wide_right, kink, _change(samples))

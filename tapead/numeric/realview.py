@@ -79,7 +79,9 @@ class RealView:
         return flatten(self.function(*inputs))[0]
 
     def _evaluate(self, flat: Array) -> list[Array]:
-        results = [np.asarray(value) for value in self._call(self.inputs_at(flat))]
+        # A Python int is weak, as a number that a branch returns: it means the float.
+        results = [np.asarray(float(value) if value.__class__ is int else value)
+                   for value in self._call(self.inputs_at(flat))]
         for value in results:
             if value.dtype.kind not in "fciub":
                 raise TypeError(f"the function returned {described(value)}; expected numbers or arrays of them")
@@ -173,7 +175,7 @@ class RealView:
         samples.known_noise = noise.ravel()
         again = slopes(samples)
         # Rounding off the true slope, or a function that is flat almost everywhere? Values cannot tell.
-        again.error = np.where(stairs & flat, np.maximum(again.error, np.abs(again.value)), again.error)
+        again.error = np.where(stairs & flat, np.fmax(again.error, np.abs(again.value)), again.error)
         again.kink = again.kink & ~stairs
         return again
 
