@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,27 +15,47 @@ from .tensor import Tensor, _wrap, tensor
 __all__ = ["backward", "gradients"]
 
 
-def backward(output: Tensor, gradient: Any, retain_graph: bool | None, create_graph: bool) -> None:
+def backward(output: Tensor, gradient: Any, retain_graph: bool | None, create_graph: bool,
+             inputs: Tensor | Iterable[Tensor] | None = None) -> None:
     """Add the gradient of `output` to the leaves it depends on; see :meth:`Tensor.backward`."""
     root, seed = _seed(output, gradient, "backward", "this tensor", create_graph)
+    holders = {} if inputs is None else _holders(inputs)
+    only = None if inputs is None else downstream(cone([root], set()), set(holders))
     keep = create_graph if retain_graph is None else retain_graph
-    found = reverse([(root, seed)], record=create_graph, asked=retaining,
+    asked = {*holders, *retaining} if holders else retaining
+    found = reverse([(root, seed)], record=create_graph, only=only, asked=asked,
                     freed_by=None if keep else _caller("backward()"))
     for entry in list(found):
         cotangent = found.pop(entry)  # so that no gradient is held twice
-        holder = _holder(entry)
+        holder = holders[entry] if entry in holders else _holder(entry)
         if holder is None:
             continue
-        if holder.grad is None:
+        before: Tensor | None = getattr(holder, "_grad", None)  # .grad would warn where a result has none
+        if before is None:
             holder.grad = _handed_out(cotangent)
         elif create_graph:
-            holder.grad = holder.grad + cotangent
+            holder.grad = before + cotangent
         else:
             # The same tensor object, as in PyTorch: who holds x.grad sees it grow.
-            holder.grad.data = holder.grad._value + cotangent
+            before.data = before._value + cotangent
         if hasattr(entry, "hooks"):
             for hook in entry.hooks.of("accumulated"):
                 hook(holder)
+
+
+def _holders(inputs: Tensor | Iterable[Tensor]) -> dict[Entry, Tensor]:
+    """The tensors whose ``.grad`` is asked for, by their entries."""
+    wanted = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    if not wanted:
+        raise RuntimeError("backward: inputs= is empty; leave it out for every leaf")
+    return {_entry_of(value, position, "backward"): value for position, value in enumerate(wanted)}
+
+
+def _entry_of(value: Any, position: int, function: str) -> Entry:
+    if not isinstance(value, Tensor) or value._entry is None:
+        raise RuntimeError(f"{function}: input {position} does not require a gradient; make it with "
+                           "tapead.tensor(..., requires_grad=True)")
+    return value._entry
 
 
 def _holder(entry: Entry) -> Tensor | None:
@@ -88,12 +108,7 @@ def gradients(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph:
     given = _per_output(grad_outputs, len(results))
     seeds = [_seed(result, cotangent, "gradients", f"output {position}", create_graph)
              for position, (result, cotangent) in enumerate(zip(results, given, strict=True))]
-    targets = []
-    for position, value in enumerate(wanted):
-        if not isinstance(value, Tensor) or value._entry is None:
-            raise RuntimeError(f"gradients: input {position} does not require a gradient; make it with "
-                               "tapead.tensor(..., requires_grad=True)")
-        targets.append(value._entry)
+    targets = [_entry_of(value, position, "gradients") for position, value in enumerate(wanted)]
     keep = create_graph if retain_graph is None else retain_graph
     asked = set(targets)
     # The cone goes on past the inputs: one input may be computed from another.
@@ -128,6 +143,9 @@ def _seed(output: Any, gradient: Any, function: str, which: str, record: bool) -
         if value.size != 1:
             raise RuntimeError(f"{function}: {which} has shape {value.shape}; give the cotangent of that shape, as "
                                "gradient= (or grad_outputs=), or reduce to one number, for instance by .sum()")
+        if value.dtype.kind == "c":
+            raise RuntimeError(f"{function}: {which} is complex; give its cotangent, as gradient= (or grad_outputs=), "
+                               "or sweep from its real or imaginary part")
         return output._entry, np.ones_like(value)[()]
     cotangent = gradient if record and getattr(gradient, "requires_grad", False) else tensor(gradient)._value
     if cotangent.shape != value.shape:

@@ -147,6 +147,10 @@ class Function:
             if isinstance(value, Tensor) and value.requires_grad:
                 raise TypeError(f"{cls.__name__}: argument {name!r} is tracked but was given by keyword, which would "
                                 "drop its graph; give it by position")
+        for place, value in (*enumerate(args), *kwargs.items()):
+            if isinstance(value, (list, tuple, dict)) and recording_scope() is not None and _holds_tracked(value):
+                raise TypeError(f"{cls.__name__}: argument {place!r} is a {type(value).__name__} with a tracked tensor "
+                                "in it, which would lose its graph; give each by position, apply(*tensors)")
         on_arrays = not any(isinstance(value, Tensor) for value in (*args, *kwargs.values()))
         handles = [_handle(value, on_arrays) for value in args]
         call = _FunctionCall(cls, args, handles, kwargs)
@@ -181,6 +185,14 @@ class Function:
             results[place] = _written(args[position], results[place], cls.__name__)
         call.context._dirty = ()
         return tuple(results) if several else results[0]
+
+
+def _holds_tracked(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_holds_tracked, value.values()))
+    if isinstance(value, (list, tuple)):
+        return any(map(_holds_tracked, value))
+    return isinstance(value, Tensor) and value.requires_grad
 
 
 def _count_references() -> int:
@@ -314,7 +326,8 @@ class _FunctionCall(Call):
         if not isinstance(value, (Tensor, np.ndarray, np.floating, np.complexfloating)) or value.dtype.kind not in "fc":
             return value
         if not recorded:
-            return _wrap(value._value, None) if isinstance(value, Tensor) else value
+            # What forward has recorded on its own, inside enable_grad(), is there for backward to sweep.
+            return _wrap(value._value, None) if isinstance(value, Tensor) and value._entry is None else value
         if origin is None:
             hidden = [parent for parent in entry.parents if parent is not None]
             return sealed(value, hidden, f"{self.name}: what forward saved is neither one of its arguments nor one of "

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .tape import Entry
     from .tensor import Tensor
 
-__all__ = ["Handle", "Hooks", "add_hook", "hooked", "move_hooks", "retaining"]
+__all__ = ["Handle", "Hooks", "add_hook", "hooked", "move_hooks", "move_retaining", "retaining"]
 
 #: Entries with hooks that a sweep has to call.
 hooked: WeakSet[Entry] = WeakSet()
@@ -89,6 +89,15 @@ def add_hook(entry: Entry, kind: str, function: Callable[..., Any]) -> Handle:
     hooks.by_kind.setdefault(kind, {})[key] = function
     hooks.enlist()
     return Handle(hooks, kind, key)
+
+
+def move_retaining(tensor: Tensor, new: Entry | None) -> None:
+    """Let a tensor that asked for its gradient have that of the value just written, which `new` stands for."""
+    hooks: Hooks | None = getattr(tensor._entry, "hooks", None)
+    if new is not None and hooks is not None and hooks.tensor is not None and hooks.tensor() is tensor:
+        retaining.discard(tensor._entry)  # type: ignore[arg-type]  # what has hooks is an entry
+        hooks_of(new).tensor, hooks.tensor = hooks.tensor, None
+        retaining.add(new)
 
 
 def move_hooks(old: Entry | None, new: Entry) -> None:

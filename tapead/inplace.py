@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .hooks import move_hooks
+from .hooks import move_hooks, move_retaining
 from .ops.assignment import SET_VIEW, SETITEM, winners
 from .ops.indexing import settled_key
 from .protocols import array
@@ -46,6 +46,9 @@ def assign(target: Tensor, key: Any, value: Any) -> None:
     if _contains_tensor(value):
         value = array(value)
     if key is ... and target.ndim:
+        surplus = np.ndim(value) - target.ndim
+        if surplus > 0 and np.shape(value)[:surplus] == (1,) * surplus:  # NumPy leaves these out as well
+            value = np.squeeze(value, axis=tuple(range(surplus)))
         replace(target, np.copy(np.broadcast_to(value, target.shape)), "x[...] = v")
         return
     _write(target, key, value, "x[...] = v")
@@ -77,15 +80,20 @@ def replace(target: Tensor, value: Any, what: str) -> None:
 
 
 def _move(target: Tensor, value: Any, entry: Entry | None) -> None:
-    """Let the handle stand for another value and place on the tape; a leaf stays one, with its gradient."""
+    """Let the handle stand for another value and place on the tape; a leaf stays one, with its gradient.
+
+    What is written without recording leaves the place on the tape as it was: the sweep does not see it.
+    """
     was_leaf = _is_leaf(target)
     target._value = value
     if recording_scope() is None:
-        entry = None
+        entry = target._entry
         if was_leaf:
             entry = _leaf(value)
             entry.tensor = weakref.ref(target)
             move_hooks(target._entry, entry)
+    else:
+        move_retaining(target, entry)
     target._entry = entry
 
 
@@ -132,11 +140,13 @@ def _record_write(scope: Scope, target: Tensor, key: Any, value: Any, entry: Ent
         _, view, options = part._view  # type: ignore[misc]  # as above
         new = record(SET_VIEW, (Dropped(part._value), old), (new, whole._entry), Dropped(whole._value),
                      {"view": view, "options": options}, scope)
+    move_retaining(root, new)
     root._entry = new
     for view_tensor in _live_views(root):
         source, view, options = view_tensor._view
-        view_tensor._entry = record(view, (Dropped(source._value),), (source._entry,), Dropped(view_tensor._value),
-                                    options, scope)
+        new = record(view, (Dropped(source._value),), (source._entry,), Dropped(view_tensor._value), options, scope)
+        move_retaining(view_tensor, new)
+        view_tensor._entry = new
 
 
 def _old_values(chain: list[Tensor], before: Any) -> list[Any]:

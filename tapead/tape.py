@@ -182,6 +182,11 @@ class Leaf(Entry):
         """PyTorch's name for the node that adds to ``.grad``."""
         return "AccumulateGrad"
 
+    @property
+    def variable(self) -> Tensor | None:
+        """The tensor whose ``.grad`` it is, as long as that exists."""
+        return self.tensor() if hasattr(self, "tensor") else None
+
 
 class Dropped(np.lib.mixins.NDArrayOperatorsMixin):
     """What is left of a large array that no rule will look at: its shape and dtype."""

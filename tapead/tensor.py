@@ -6,7 +6,7 @@ import operator
 import sys
 import warnings
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -352,7 +352,8 @@ class Tensor:
             raise RuntimeError(f"x.{method}() on a tensor that does not require a gradient: there will be none")
         return self._entry
 
-    def backward(self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False) -> None:
+    def backward(self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False,
+                 inputs: Tensor | Iterable[Tensor] | None = None) -> None:
         """Add the gradient of this tensor to ``.grad`` of every leaf it depends on.
 
         Parameters
@@ -363,11 +364,14 @@ class Tensor:
             Keep the graph for another sweep; by default the value of `create_graph`.
         create_graph : bool
             Record the sweep itself, so that the gradients can be differentiated again.
+        inputs : Tensor or sequence of Tensor, optional
+            Whose ``.grad`` is to be added to, leaves or results, instead of that of every leaf.
 
         Raises
         ------
         RuntimeError
-            If the tensor has no history, has several elements and no `gradient` is given, or its graph has been freed.
+            If the tensor has no history, is complex or has several elements and no `gradient` is given, or its graph
+            has been freed.
 
         Examples
         --------
@@ -379,7 +383,7 @@ class Tensor:
         """
         from .backward import backward  # the one use of a sweep down here, for PyTorch's spelling
 
-        backward(self, gradient, retain_graph, create_graph)
+        backward(self, gradient, retain_graph, create_graph, inputs)
 
     def zero_(self) -> Tensor:
         """Set every element to zero, in place; for ``x.grad.zero_()``.
@@ -432,6 +436,9 @@ class Tensor:
 
     def __complex__(self) -> complex:
         return complex(self._number("complex"))
+
+    def __round__(self, ndigits: int | None = None) -> Any:
+        return round(self._number("round")) if ndigits is None else np.round(self, ndigits)
 
     def __index__(self) -> int:
         return operator.index(self._number("index"))

@@ -429,3 +429,39 @@ def test_a_deep_network_keeps_no_more_than_pytorch():
         finally:
             tracemalloc.stop()
         assert peak < 1.1 * 8 * depth * (2 * batch * width + width * width)
+
+
+# ---------------------------------------------------------------------- of what, and with respect to what
+
+
+def test_backward_may_be_told_whose_gradients_to_add(x):
+    w = ta.tensor([4.0, 5.0, 6.0], requires_grad=True)
+    y = x * w
+    (y * y).sum().backward(inputs=[x, y])
+    assert w.grad is None
+    assert y.grad.tolist() == [8.0, 20.0, 36.0]
+    assert x.grad.tolist() == (y.grad * w).tolist()
+    (x * w).sum().backward(inputs=w)
+    assert w.grad.tolist() == [1.0, 2.0, 3.0]
+    (x * x).sum().backward(inputs=[w])
+    assert w.grad.tolist() == [1.0, 2.0, 3.0]
+    with pytest.raises(RuntimeError, match="inputs= is empty"):
+        (x * w).sum().backward(inputs=[])
+    with pytest.raises(RuntimeError, match="backward: input 1 does not require a gradient"):
+        (x * w).sum().backward(inputs=[x, ta.tensor(1.0)])
+
+
+def test_a_complex_output_needs_its_cotangent():
+    z = ta.tensor(1.0 + 2.0j, requires_grad=True)
+    for sweep in (lambda: (z * z).backward(), lambda: ta.gradients(z * z, z)):
+        with pytest.raises(RuntimeError, match="is complex; give its cotangent"):
+            sweep()
+    (z * z).backward(1.0)
+    assert z.grad.item() == 2.0 - 4.0j
+
+
+def test_a_leaf_of_the_graph_knows_its_tensor(x):
+    assert (x * 2.0).grad_fn.next_functions[0][0].variable is x
+    leaf = (ta.tensor(1.0, requires_grad=True) * 2.0).grad_fn.next_functions[0][0]
+    gc.collect()
+    assert leaf.variable is None

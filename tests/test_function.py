@@ -420,6 +420,50 @@ def test_surplus_nones_are_fine():
     assert ta.grad(Surplus.apply)(0.0) == 1.0
 
 
+def test_forward_may_record_a_graph_of_its_own_for_backward():
+    class Inner(ta.Function):
+        @staticmethod
+        def forward(ctx, x):
+            with ta.enable_grad():
+                ctx.x = x.detach().requires_grad_()
+                ctx.y = np.sin(ctx.x) * ctx.x
+            return ctx.y.detach()
+
+        @staticmethod
+        def backward(ctx, gradient):
+            return ta.gradients(ctx.y, ctx.x, grad_outputs=gradient)[0]
+
+    point = np.array([1.0, 2.0])
+    expected = np.cos(point) * point + np.sin(point)
+    np.testing.assert_array_equal(ta.grad(lambda x: np.sum(Inner.apply(x)))(point), expected)
+    x = ta.tensor(point, requires_grad=True)
+    Inner.apply(x).sum().backward()
+    np.testing.assert_array_equal(x.grad.data, expected)
+    with pytest.raises(RuntimeError, match="not used by the outputs"):  # what it leads to is not known
+        ta.grad(lambda x: np.sum(ta.grad(lambda x: np.sum(Inner.apply(x)))(x)))(point)
+    with pytest.raises(RuntimeError, match="forward mode needs a jvp of its own"):
+        ta.jvp(Inner.apply, (point,), (point,))
+
+
+@pytest.mark.parametrize("hold", [lambda x: [x], lambda x: (1.0, (x,)), lambda x: {"x": x}])
+def test_tracked_tensors_in_containers_are_not_lost(hold):
+    class First(ta.Function):
+        @staticmethod
+        def forward(ctx, held):
+            return np.ones(2)
+
+        @staticmethod
+        def backward(ctx, gradient):
+            return None
+
+    x = ta.tensor([1.0, 2.0], requires_grad=True)
+    with pytest.raises(TypeError, match=r"First: argument 0 is a \w+ with a tracked tensor .* apply\(\*tensors\)"):
+        First.apply(hold(x))
+    First.apply(hold(x.detach()))
+    with ta.no_grad():
+        First.apply(hold(x))
+
+
 def test_what_is_missing_is_named():
     class Empty(ta.Function):
         pass

@@ -253,6 +253,28 @@ def test_a_retained_gradient_is_what_hooks_made_of_it(x):
     assert x.grad.tolist() == [30.0, 30.0, 30.0]
 
 
+@pytest.mark.parametrize("write", [
+    lambda y: y.__imul__(5.0),
+    lambda y: y.__setitem__(slice(0, 2), y[:2] * 5.0),
+    lambda y: y[1:].__imul__(5.0),
+    lambda y: np.multiply(y, 5.0, out=y),
+])
+def test_a_retained_gradient_is_that_of_the_last_value(x, write):
+    """Hooks stay with the value that they were put on, as in PyTorch."""
+    y = x * 1.0
+    view = y[1:]
+    seen = []
+    y.register_hook(lambda gradient: seen.append(gradient.tolist()))
+    y.retain_grad()
+    view.retain_grad()
+    write(y)
+    (y.sum() + view.sum()).backward()
+    assert y.grad.tolist() == [1.0, 2.0, 2.0]
+    assert view.grad.tolist() == [1.0, 1.0]
+    assert seen == [x.grad.tolist()]
+    assert seen != [[1.0, 2.0, 2.0]]
+
+
 def test_the_gradient_of_a_result_warns_once(x):
     y = np.sin(x)
     with pytest.warns(UserWarning, match=r"x\.retain_grad\(\)") as caught:

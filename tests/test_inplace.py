@@ -6,6 +6,7 @@ import gc
 
 import numpy as np
 import pytest
+from agreement import check
 from catalogue import difference, directions
 
 import tapead as ta
@@ -240,6 +241,26 @@ def test_a_graph_recorded_before_an_update_is_not_changed_by_it():
     assert w.grad.tolist() == [3.0, 12.0]
 
 
+@pytest.mark.parametrize("write", [
+    lambda y: y.__imul__(5.0),
+    lambda y: y.__setitem__(slice(None), y.data * 5.0),
+    lambda y: np.multiply(y, 5.0, out=y),
+])
+def test_a_result_that_is_changed_without_recording_stays_where_it_was_on_the_tape(write):
+    """As in PyTorch: the sweep does not see the write, and goes on to what the result was made of."""
+    def rounded(x):
+        y = x * 2.0
+        with ta.no_grad():
+            write(y)
+        return np.sum(y * y)
+
+    x = ta.tensor(X, requires_grad=True)
+    rounded(x).backward()
+    np.testing.assert_array_equal(x.grad.data, 2 * (10 * X) * 2)
+    np.testing.assert_array_equal(ta.grad(rounded)(X), 2 * (10 * X) * 2)
+    np.testing.assert_array_equal(ta.jvp(rounded, (X,), (np.ones(4),))[1], np.sum(2 * (10 * X) * 2))
+
+
 def test_an_array_of_the_users_is_not_written_into():
     x = X.copy()
     gradient = ta.grad(lambda y: np.sum(_written(y)))(x)
@@ -260,6 +281,24 @@ def test_a_computed_number_is_immutable_as_in_numpy():
     assert before.item() == X[0] and total.item() == X[0] + X[1]
 
 
+@pytest.mark.parametrize("write", [
+    lambda y, v: y.__setitem__(..., v),
+    lambda y, v: y.__setitem__(slice(None), v),
+    lambda y, v: y.__setitem__([0, 0, 3, 1], v),
+    lambda y, v: y[::-1].__setitem__(..., v),
+    lambda y, v: np.copyto(y, v),
+])
+def test_axes_of_length_one_in_front_are_left_out_as_in_numpy(write):
+    def written(x, v):
+        y = x * 1.0
+        write(y, v)
+        return y * y
+
+    v = X[None, None] + 5.0
+    check(written, X, v)
+    assert ta.vjp(written, X, v)[1](np.ones(4))[1].shape == (1, 1, 4)
+
+
 @pytest.mark.parametrize(("write", "error", "message"), [
     (lambda y: y.__setitem__(0, 1j), TypeError, "imaginary"),
     (lambda y: y.__setitem__(slice(2), [1.0, 2.0, 3.0]), ValueError, "broadcast"),
@@ -269,6 +308,7 @@ def test_a_computed_number_is_immutable_as_in_numpy():
     (lambda y: y.__iadd__(1j), TypeError, "lose its imaginary part"),
     (lambda y: np.mean(y, out=y), ValueError, r"has shape \(\) and dtype float64, the tensor to write into \(4,\)"),
     (lambda y: np.cumsum(y * 1j, out=y), ValueError, "dtype complex128"),
+    (lambda y: np.add(y, np.ones((1, 4)), out=y), ValueError, r"has shape \(1, 4\), the tensor to write into \(4,\)"),
     (lambda y: np.multiply(y, 1j, out=y), TypeError, "cannot cast the result from complex128 to float64"),
     (lambda y: np.add(ta.tensor(y.data), 0.5, out=ta.tensor([1, 2, 3, 4])), TypeError, "cannot cast the result"),
     (lambda y: ta.tensor([1, 2]).__iadd__(1.5), TypeError, "lose its fractional part"),

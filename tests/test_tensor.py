@@ -228,6 +228,7 @@ V = ta.tensor([1.0, 2.0], requires_grad=True)
     (lambda: float(X), ["float(x)", "x.item()"]),
     (lambda: int(X), ["int(x)", "x.item()"]),
     (lambda: complex(X), ["complex(x)", "x.item()"]),
+    (lambda: round(X), ["round(x)", "x.item()"]),
     (lambda: math.sin(X), ["math.sin", "np.sin", "x.item()"]),
     (lambda: operator.index(X), ["index(x)", "x.item()"]),
     (lambda: [1, 2, 3][X], ["x.item()"]),
@@ -247,10 +248,22 @@ def test_what_would_drop_the_graph_raises_and_says_what_to_do(use, names):
         assert name in str(caught.value)
 
 
+@pytest.mark.parametrize(("key", "value"), [(0, X), (slice(2), V)])
+def test_writing_into_a_plain_array_says_what_to_make_instead(key, value):
+    plain = np.zeros(3)
+    with pytest.raises((TypeError, ValueError)) as caught:
+        plain[key] = value
+    message = str(caught.value.__cause__ or caught.value)  # for a sequence, NumPy says something of its own before
+    assert "y[...] = x" in message and "np.zeros_like(x)" in message
+    assert not plain.any()
+
+
 def test_untracked_tensors_become_numbers_and_arrays():
     x = ta.tensor(2.0)
     assert (float(x), int(x), complex(x), math.sqrt(x)) == (2.0, 2, 2 + 0j, math.sqrt(2))
     assert [0, 1, 5][ta.tensor(2)] == 5
+    assert (round(x), type(round(x))) == (2, int)
+    assert round(ta.tensor(2.345, requires_grad=True), 1).item() == 2.3
     assert np.array([x, x]).tolist() == [2.0, 2.0]
     assert np.asarray(ta.tensor([1.0]), dtype=np.float32).dtype == np.float32
 
