@@ -92,9 +92,13 @@ def _row(primitive: Primitive, found: Measured) -> Row:
     if not primitive.differentiable or primitive.rule is None:
         return Row(primitive.name, _kind(primitive), names, (), "", Measured())
     formula = ((primitive.rule.__doc__ or "").strip().splitlines() or [""])[0]
-    if not (primitive.elementwise or primitive.cases):  # a user's, of which the catalogue has no call
+    try:
+        entries = _entries(primitive)
+    except Exception:
+        if is_ours(primitive):
+            raise
+        # A user's, of which the catalogue has no call, or whose surroundings are gone.
         return Row(primitive.name, _kind(primitive), names or ("all",), names or ("all",), formula, found)
-    entries = _entries(primitive)
     inputs = names[:len(entries)] if names else ("all",)
     differentiable = tuple([name for name, entry in zip(inputs, entries, strict=False) if entry is not None])
     return Row(primitive.name, _kind(primitive), inputs + _static_names(primitive), differentiable, formula, found)
