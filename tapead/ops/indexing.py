@@ -146,9 +146,9 @@ def _values(nested: Any) -> Any:
 # ---------------------------------------------------------------------- functions that read
 
 
-def along(axis: int, part: Any) -> tuple[Any, ...]:
+def along(axis: int, part: Any) -> Any:
     """The key that reads `part` of one axis, counted from the front, and all of the others."""
-    return (*(slice(None),) * axis, part)
+    return part if axis == 0 else (*(slice(None),) * axis, part)
 
 
 @implements(np.take)
