@@ -409,3 +409,9 @@ def test_without_scipy(monkeypatch):
     monkeypatch.setitem(sys.modules, "scipy.sparse", None)
     with pytest.raises(ImportError, match=r"pip install \"tapead\[scipy\]\""):
         ta.jacobian(np.sin, sparse=True)
+
+
+@pytest.mark.parametrize("transform", [ta.jacobian, ta.hessian])
+def test_what_is_no_structure_is_refused_at_once(transform):
+    with pytest.raises(TypeError, match=r"must be True, a structure from tapead\.sparsity, or a matrix.*not 'yes'"):
+        transform(np.sum, sparse="yes")

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
+from scipy.sparse import issparse
 
 from ..transforms import Function, Positions, Recording, _called, _is_one, _plain, _positions, _Transformed, grad
 from .colouring import column_colours, star_colours
@@ -121,6 +122,9 @@ def _count(colours: Any) -> int:
 
 def given_structure(sparse: Any) -> Any:
     """What was said by ``sparse=``: True, or a structure."""
+    if not (sparse is True or isinstance(sparse, (Sparsity, np.ndarray)) or issparse(sparse)):
+        raise TypeError("sparse= must be True, a structure from tapead.sparsity, or a matrix that is nonzero where the "
+                        f"derivative may be, not {sparse!r}")
     return sparse if sparse is True or isinstance(sparse, Sparsity) else Sparsity(sparse)
 
 
