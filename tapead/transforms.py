@@ -162,11 +162,13 @@ class Recording:
         if self.nested or hooked or looking_for_anomalies.get() or not all(
                 stand_in.dtype.kind == "f" for stand_in in self.inputs):
             return 1
-        largest: int = max([1, *[entry.output.size for entry in self.order]])
-        # A large matrix is read (or factored) once for as many as go at once: that is worth more than the cache.
-        matrices = any([entry.primitive.name in ("solve", "matmul") and any(
-            [getattr(value, "size", 1) >= _AT_ONCE for value in entry.inputs or ()]) for entry in self.order])
-        return max(1, (_AT_ONCE_WITH_MATRICES if matrices else _AT_ONCE) // largest)
+        sizes = [entry.output.size for entry in self.order]
+        largest: int = max([1, *sizes, *[stand_in.size for stand_in in self.inputs]])
+        # A large array that gives a small one, as a matrix in a product, is read (or factored) once for as many as go
+        # at once: that is worth more than the cache.
+        reads_much = any([getattr(value, "size", 1) >= _AT_ONCE and value.size > size
+                          for entry, size in zip(self.order, sizes, strict=True) for value in entry.inputs or ()])
+        return max(1, (_AT_ONCE_READING_MUCH if reads_much else _AT_ONCE) // largest)
 
     def pull_many(self, cotangents: Sequence[Any]) -> list[Any]:
         """`pull` of many cotangents: all arrays have one more axis in front."""
@@ -193,7 +195,7 @@ class Recording:
 
 #: So many elements of the largest array go into one batch: more would leave the cache.
 _AT_ONCE = 1 << 15
-_AT_ONCE_WITH_MATRICES = 1 << 22
+_AT_ONCE_READING_MUCH = 1 << 22
 
 
 def _rows(batch: Any, like: Any, count: int, as_tensor: bool) -> Any:

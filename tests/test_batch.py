@@ -177,3 +177,22 @@ def test_a_batch_is_not_an_array():
     for convert in (np.asarray, float, bool):
         with pytest.raises(TypeError):
             convert(batch)
+
+
+def test_a_batch_of_large_inputs_is_small():
+    recording = Recording("jacobian", np.sum, (np.ones(20_000),), {}, [0])
+    assert recording.at_once == 1  # a batch of unit vectors as large as that of sums would fill the memory
+    recording = Recording("jacobian", np.sum, (np.ones(20),), {}, [0])
+    assert recording.at_once > 1000
+
+
+@pytest.mark.parametrize("function", [
+    lambda x: np.abs(np.fft.fft(x)), lambda x: ta.checkpoint(lambda y: np.sin(y) * y[0])(x),
+    ta.custom_gradient(lambda x: (np.sin(x), lambda g: g * np.cos(x))),
+    lambda x: np.stack([np.sum(x), np.prod(x), np.linalg.norm(x)]), lambda x: np.sort(x)[::-1] * np.float32(2)])
+def test_programs_of_other_kinds_agree_with_single_sweeps(function):
+    x = np.array([0.3, -1.2, 0.8, 2.0])
+    _, push = ta.linearize(function, x)
+    expected = np.stack([push(unit) for unit in np.eye(4)], axis=-1)
+    for mode in ("fwd", "rev"):
+        np.testing.assert_allclose(ta.jacobian(function, mode=mode)(x), expected, rtol=1e-12, atol=1e-14)
