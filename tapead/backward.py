@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from .graph import cone, downstream
 from .hooks import retaining
-from .sweeps import cone, downstream, reverse
+from .sweeps import reverse
 from .tape import Entry, Leaf, user_frame
 from .tensor import Tensor, _wrap, tensor
 

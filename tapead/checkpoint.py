@@ -19,10 +19,11 @@ from typing import Any, NoReturn
 import numpy as np
 
 from .containers import flatten
+from .expansion import Expansion
+from .graph import cone
 from .hooks import Handle
 from .protocols import watch
 from .registry import Primitive
-from .sweeps import Expansion, cone
 from .tape import (
     Entry,
     Leaf,

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from collections.abc import Set as AbstractSet
-from heapq import heapify, heappop, heappush, heapreplace
-from operator import attrgetter
+from heapq import heapify, heappop, heappush
 from sys import getrefcount
 from typing import Any
 
@@ -20,6 +19,9 @@ import numpy as np
 
 from .blocks import BLOCKED, Stretch
 from .buffers import POOLED, recycle
+from .expansion import Expansion, Pairs, expand, siblings
+from .first_order import sweep_first_order
+from .graph import cone
 from .guards import guards, verify
 from .observing import observe, observe_forward
 from .partials import (
@@ -36,22 +38,15 @@ from .partials import (
     pull,
     push,
     spread,
-    summed,
     summed_in_place,
-    times,
     was_freed,
     wrong_arity,
 )
 from .registry import LINEAR, current_overrides
-from .tape import LARGE, Entry, Leaf
+from .tape import Entry, Leaf
 from .tensor import _wrap
 
-__all__ = ["Expansion", "cone", "forward", "reverse"]
-
-_by_index = attrgetter("index")
-_float64 = np.float64
-_ndarray = np.ndarray
-_DOUBLE = np.dtype(float)
+__all__ = ["forward", "reverse"]
 
 
 class Op:
@@ -71,72 +66,12 @@ class Op:
         return forward(cone([value._entry], {source}), {source: tangent}, record=True).get(value._entry)
 
 
-class Expansion(Exception):  # noqa: N818 -- no error, but the way out of a rule that costs other rules nothing
-    """Raised by the rule of an entry that stands for a stretch of the tape: here is that stretch, recorded again.
-
-    Parameters
-    ----------
-    pairs : list of (Entry, Entry)
-        Every entry that stands for a result of the stretch, and the entry that has that result in it.
-    """
-
-    def __init__(self, pairs: list[tuple[Entry, Entry]]) -> None:
-        self.pairs = pairs
-
-
-def _siblings(pairs: list[tuple[Entry, Entry]], waiting: list[tuple[int, Entry]]) -> list[Entry]:
-    """Take the entries that stand for other results of the same stretch out of the heap, and return them."""
-    standing = {old for old, _ in pairs}
-    found = [one for _, one in waiting if one in standing]
-    waiting[:] = [pair for pair in waiting if pair[1] not in standing]
-    heapify(waiting)
-    return found
-
-
-def _expand(pairs: list[tuple[Entry, Entry]], cotangents: dict[Entry, Any], waiting: list[tuple[int, Entry]],
-            only: set[Entry] | None, freed: Any) -> None:
-    """Go on in the stretch itself with the cotangents of what stands for it."""
-    if only is not None:
-        ends = {parent for old, _ in pairs for parent in old.parents if parent is not None}
-        only.update(downstream(cone([new for _, new in pairs], ends), ends & only))
-    for old, new in pairs:
-        if old in cotangents:
-            heappush(waiting, (-new.index, new))
-            cotangents[new] = cotangents.pop(old)
-        if freed is not None:
-            free(old, freed)
-
-
-def cone(roots: Iterable[Entry], stops: set[Entry]) -> list[Entry]:
-    """The entries that `roots` depend on, themselves included, in recording order; not `stops`, nor past them."""
-    order = [root for root in dict.fromkeys(roots) if root not in stops]
-    seen: set[Entry | None] = {*stops, *order, None}  # constants have no entry: None spares the loop a test
-    add, append = seen.add, order.append
-    for entry in order:
-        for parent in entry.parents:
-            if parent not in seen:
-                add(parent)
-                append(parent)  # type: ignore[arg-type]  # not None, which is in `seen`
-    order.sort(key=_by_index)
-    return order
-
-
-def downstream(order: Sequence[Entry], sources: set[Entry]) -> set[Entry]:
-    """Those entries of a cone that depend on one of `sources`, and `sources` themselves."""
-    reached = set(sources)
-    for entry in order:
-        if not reached.isdisjoint(entry.parents):
-            reached.add(entry)
-    return reached
-
-
 def reverse(seeds: Iterable[tuple[Entry, Any]], *, record: bool = False, stops: Collection[Entry] = (),
             asked: Collection[Entry] = (), only: AbstractSet[Entry] | None = None,
             freed_by: str | None = None, batched: bool = False) -> dict[Entry, Any]:
     """Carry cotangents from outputs back to the leaves.
 
-    Entries are taken in falling order of their index, so that all contributions to one are in before its turn. The next
-    is usually the parent of the last, and only what has to wait goes through a heap.
+    Entries are taken in falling order of their index, so that all contributions to one are in before its turn.
 
     Parameters
     ----------
@@ -171,41 +106,32 @@ def reverse(seeds: Iterable[tuple[Entry, Any]], *, record: bool = False, stops: 
     waiting: list[tuple[int, Entry]] = []
     overrides = current_overrides()
     observer = observe([root for root, _ in seeds])
-    whole = bool(record or overrides or asked or stops or observer or batched)  # not in blocks
+    plainly = not (record or batched or overrides or asked or stops or observer or only is not None)
     in_place = not (record or batched)
-    special = bool(overrides or asked or stops or observer or guards.data)
     freed = None if freed_by is None else {"freed by": freed_by}
     remaining: set[Entry] | None = None  # of `only`, once a stretch has been recorded again
     careful = False
     clean: set[Entry] = set()  # entries without NaNs, of which parts are selected
+    pairs: Pairs | None
     # Anything invalid (0 · inf, inf - inf) trips the hardware flag, and only that operation is then redone with care.
     with np.errstate(divide="ignore", over="ignore", under="ignore", invalid="raise"):
         for root, seed in seeds:
             if root not in cotangents and root.__class__ is not Leaf:
                 heappush(waiting, (-root.index, root))
             accumulate(cotangents, root, seed)
-        following: Entry | None = None
-        arriving: Any = None
-        while True:
-            # Next is the parent just reached, its cotangent in hand, unless something recorded later is waiting.
-            if following is None:
+        while waiting:
+            pairs = None
+            if plainly and not careful:
+                pairs = sweep_first_order(cotangents, waiting, freed, clean)
                 if not waiting:
                     break
-                entry = heappop(waiting)[1]
-                cotangent = cotangents.pop(entry)
-            elif waiting and waiting[0][0] < -following.index:
-                cotangents[following] = arriving
-                entry = heapreplace(waiting, (-following.index, following))[1]
-                cotangent = cotangents.pop(entry)
-            else:
-                entry = following
-                cotangent = arriving
-            following = None
+            entry = heappop(waiting)[1]
+            cotangent = cotangents.pop(entry)
             primitive = entry.primitive
-            rule = primitive.rule
-            if special:
-                if guards.data and entry in guards:  # a dictionary is asked in C
-                    verify(entry)
+            rule: Any = primitive.rule  # only leaves have none
+            if guards.data and entry in guards:  # a dictionary is asked in C
+                verify(entry)
+            if not plainly:
                 if observer is not None:
                     cotangent = observer.arrive(entry, cotangent)
                 if entry in asked or entry in stops:
@@ -217,42 +143,33 @@ def reverse(seeds: Iterable[tuple[Entry, Any]], *, record: bool = False, stops: 
                 rule = overrides.get(primitive.name, rule)
                 if observer is not None:
                     cotangent = observer.before(entry, cotangent)
-                    rule = observer.rule(entry, rule, cotangent)  # type: ignore[arg-type]  # only leaves have none
+                    rule = observer.rule(entry, rule, cotangent)
             if entry.inputs is None:
                 raise was_freed(entry)
-            number = cotangent.__class__ is _float64 and not careful
-            if not (number or whole or careful) and only is None and cotangent.nbytes >= BLOCKED:
+            if plainly and not careful and cotangent.nbytes >= BLOCKED:
                 stretch = Stretch(entry, waiting)
                 if stretch.worthwhile:
-                    if guards.data:
-                        for one in stretch.entries:
-                            verify(one)
                     cotangents[entry] = cotangent
-                    waiting = [pair for pair in waiting if pair[1] not in stretch.entries]
-                    heapify(waiting)
-                    for below, product in stretch.sweep(cotangents, reverse).items():
-                        if below not in cotangents and below.__class__ is not Leaf:
-                            heappush(waiting, (-below.index, below))
-                        accumulate(cotangents, below, product)
-                    if freed is not None:
-                        for entry in stretch.entries:
-                            free(entry, freed)
+                    _sweep_in_blocks(stretch, cotangents, waiting, freed)
                     continue
-            try:
-                partials = rule(Op(entry) if record else entry)  # type: ignore[misc]  # only leaves have none
-            except FloatingPointError:
-                with np.errstate(invalid="ignore"):
-                    partials = rule(Op(entry) if record else entry)  # type: ignore[misc]  # as above
-            except Expansion as expansion:
+            if pairs is None:
+                try:
+                    partials = rule(Op(entry) if record else entry)
+                except FloatingPointError:
+                    with np.errstate(invalid="ignore"):
+                        partials = rule(Op(entry) if record else entry)
+                except Expansion as expansion:
+                    pairs = expansion.pairs
+            if pairs is not None:
                 if only is not None and remaining is None:
                     only = remaining = set(only)
-                for old in _siblings(expansion.pairs, waiting):
+                for old in siblings(pairs, waiting):
                     if observer is not None:
                         cotangents[old] = observer.before(old, observer.arrive(old, cotangents[old]))
                     if old in asked:
                         results[old] = cotangents[old]
                 cotangents[entry] = cotangent
-                _expand(expansion.pairs, cotangents, waiting, remaining, freed)
+                expand(pairs, cotangents, waiting, remaining, freed)
                 continue
             parents = entry.parents
             if partials.__class__ is not tuple:
@@ -260,93 +177,69 @@ def reverse(seeds: Iterable[tuple[Entry, Any]], *, record: bool = False, stops: 
             if len(partials) != len(parents):
                 raise wrong_arity(primitive, partials, parents)
             position = -1
-            for parent in parents:  # a counter costs half of what zip does
+            for parent in parents:  # not zip, which would hold on to the partials
                 position += 1
                 if parent is None or (only is not None and parent not in only):
                     continue
                 partial = partials[position]
                 kind = partial.__class__
-                if number and (kind is _float64 or kind is float):
-                    try:
-                        product = cotangent * partial
-                    except FloatingPointError:
-                        product = times(cotangent, partial)
-                elif kind is int and partial:
-                    product = cotangent
-                    if partial != 1:
-                        if cotangent.__class__ is _ndarray and parent.output.__class__ is _ndarray and (
-                                cotangent.shape != parent.output.shape):
-                            product = fit(cotangent, parent.output, primitive)  # there is less to multiply then
-                        product = -product if partial == -1 else times(product, partial)
-                elif kind is _ndarray and partial.dtype is _DOUBLE and not careful and partial.nbytes < LARGE:
-                    try:
-                        product = cotangent * partial
-                    except FloatingPointError:
-                        product = times(cotangent, partial)
-                else:
-                    if kind not in LINEAR and callable(partial):
-                        # Held twice, as a partial is that the rule's tuple holds: `pull` counts the references.
-                        called = partial = call_lazy(partial)  # noqa: F841 -- the second reference
-                    if not careful and primitive.masks and parent not in clean:
-                        if meets_nan(entry, position):
-                            careful = True
-                        elif parent is not None:
-                            clean.add(parent)
-                    if kind in LINEAR and partial.add is not None and in_place:
-                        if parent is following:
-                            total, arriving = arriving, None
-                            arriving = added(total, partial, cotangent, parent.output)
-                            del total  # references are counted
-                            continue
-                        if parent in cotangents:
-                            total = cotangents.pop(parent)
-                            cotangents[parent] = added(total, partial, cotangent, parent.output)
-                            del total  # as above
-                            continue
-                        product = added(None, partial, cotangent, parent.output)
-                    elif (kind in LINEAR and partial.reuse is not None and in_place and position == len(parents) - 1
-                            and getrefcount(cotangent) <= SOLE and is_writable(cotangent)):
-                        partial.reuse(cotangent)
-                        product = cotangent
+                if kind not in LINEAR and callable(partial):
+                    # Held twice, as a partial is that the rule's tuple holds: `pull` counts the references.
+                    called = partial = call_lazy(partial)  # noqa: F841 -- the second reference
+                if not careful and primitive.masks and parent not in clean:
+                    if meets_nan(entry, position):
+                        careful = True
                     else:
-                        product = pull(cotangent, partial, careful)
-                    if product is None:
-                        if partial is None:
-                            raise not_differentiable(primitive, entry, position)
-                        product = np.zeros_like(plain(cotangent))[()]  # it takes part all the same: zero, not nothing
-                value = parent.output
-                if product.__class__ is not _float64 or value.__class__ is not _float64:
-                    if value is None:
-                        raise was_freed(parent)
-                    if product.shape != value.shape or product.dtype != value.dtype:
-                        product = fit(product, value, primitive)
-                if parent is following:
-                    arriving = summed(arriving, product)
-                elif parent in cotangents:
-                    if product.__class__ is _float64:  # the sum of an array has a number, and gives an array
-                        try:
-                            cotangents[parent] = cotangents[parent] + product
-                        except FloatingPointError:
-                            cotangents[parent] = summed(cotangents[parent], product)
-                    else:
-                        accumulate(cotangents, parent, product)
-                elif following is None and parent.__class__ is not Leaf:
-                    following = parent
-                    arriving = product
-                else:
-                    cotangents[parent] = product
-                    if parent.__class__ is not Leaf:  # a leaf needs no turn: its cotangent is a result
+                        clean.add(parent)
+                if kind in LINEAR and partial.add is not None and in_place:
+                    total = cotangents.pop(parent, None)
+                    if total is None and parent.__class__ is not Leaf:
                         heappush(waiting, (-parent.index, parent))
-            if freed is not None:
-                if number and not special:
-                    entry.inputs = entry.output = None  # marks a freed entry
-                    entry.attrs = freed
+                    cotangents[parent] = added(total, partial, cotangent, parent.output)
+                    del total  # references are counted
+                    continue
+                if (kind in LINEAR and partial.reuse is not None and in_place and position == len(parents) - 1
+                        and getrefcount(cotangent) <= SOLE and is_writable(cotangent)):
+                    partial.reuse(cotangent)
+                    product = cotangent
                 else:
-                    free(entry, freed)
+                    product = pull(cotangent, partial, careful)
+                if product is None:
+                    if partial is None:
+                        raise not_differentiable(primitive, entry, position)
+                    product = np.zeros_like(plain(cotangent))[()]  # it takes part all the same: zero, not nothing
+                value = parent.output
+                if value is None:
+                    raise was_freed(parent)
+                if product.shape != value.shape or product.dtype != value.dtype:
+                    product = fit(product, value, primitive)
+                if parent not in cotangents and parent.__class__ is not Leaf:  # a leaf needs no turn
+                    heappush(waiting, (-parent.index, parent))
+                accumulate(cotangents, parent, product)
+                del product  # as above
+            if freed is not None:
+                free(entry, freed)
     results.update(cotangents)
     if observer is not None:
         observer.finish(results)
     return results
+
+
+def _sweep_in_blocks(stretch: Stretch, cotangents: dict[Entry, Any], waiting: list[tuple[int, Entry]],
+                     freed: dict[str, Any] | None) -> None:
+    """Pass the entries of a stretch, and send to those below it what comes out."""
+    if guards.data:
+        for entry in stretch.entries:
+            verify(entry)
+    waiting[:] = [pair for pair in waiting if pair[1] not in stretch.entries]
+    heapify(waiting)
+    for below, product in stretch.sweep(cotangents, reverse).items():
+        if below not in cotangents and below.__class__ is not Leaf:
+            heappush(waiting, (-below.index, below))
+        accumulate(cotangents, below, product)
+    if freed is not None:
+        for entry in stretch.entries:
+            free(entry, freed)
 
 
 def forward(order: Sequence[Entry], tangents: dict[Entry, Any], *, record: bool = False,

@@ -18,9 +18,10 @@ import numpy as np
 from .batch import Batch
 from .collector import be_patient, be_usual
 from .containers import Rebuild, flatten, flatten_like, map_structure
+from .graph import cone, downstream
 from .hooks import hooked
 from .protocols import watch
-from .sweeps import cone, downstream, forward, reverse
+from .sweeps import forward, reverse
 from .tape import Entry, Scope, looking_for_anomalies, reset_current_scope, set_current_scope, start_scope
 from .tensor import Tensor, _wrap
 

@@ -12,9 +12,9 @@ import pytest
 
 import tapead as ta
 from tapead import functions, operators, profiling, sweeps
+from tapead.graph import cone
 from tapead.protocols import UNARY
 from tapead.registry import PRIMITIVES, meaning_of
-from tapead.sweeps import cone
 from tapead.tensor import Tensor
 
 BINARY = [operator.add, operator.sub, operator.mul, operator.truediv, operator.pow, operator.mod, operator.matmul]

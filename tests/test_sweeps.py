@@ -10,8 +10,8 @@ import pytest
 from numpy.testing import assert_array_equal
 
 import tapead as ta
+from tapead.graph import cone, downstream
 from tapead.registry import PRIMITIVES
-from tapead.sweeps import cone, downstream
 
 INF, NAN = np.inf, np.nan
 #: More than the size from which the sweep writes into buffers of its own.

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from ..expansion import Expansion
+from ..graph import cone
 from ..registry import Linear, current_overrides
-from ..sweeps import Expansion, cone
 from ..tape import Entry
 from .structures import STRUCTURES, Pattern, elementwise, everything
 
@@ -37,7 +38,7 @@ def pattern_of(inputs: Sequence[Entry], outputs: Sequence[Entry | None], sizes: 
     sizes : sequence of int
         The number of elements of each output.
     order : sequence of Entry
-        What lies between, in recording order, as ``sweeps.cone`` returns it.
+        What lies between, in recording order, as ``graph.cone`` returns it.
     """
     ends = np.cumsum([0, *(np.size(entry.output) for entry in inputs)])
     columns = int(ends[-1])

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import sympy
 
-from ..sweeps import cone
+from ..graph import cone
 from ..tape import Entry, Leaf, wengert_list
 from ..tensor import Tensor
 from .algebras import Exact, counterpart, has_counterpart

@@ -13,7 +13,7 @@ import sympy
 
 from ..containers import flatten
 from ..decisions import noting
-from ..sweeps import cone
+from ..graph import cone
 from ..tape import Entry, Leaf
 from ..tensor import Tensor
 from . import matrices, scipy_functions  # noqa: F401 -- fill in what NumPy functions mean

@@ -27,7 +27,7 @@ def replay(order: Sequence[Entry], inputs: Mapping[Entry, DuckArray]) -> dict[En
     Parameters
     ----------
     order : sequence of Entry
-        In recording order, as :func:`tapead.sweeps.cone` returns it. Other leaves among them are constants.
+        In recording order, as :func:`tapead.graph.cone` returns it. Other leaves among them are constants.
     inputs : mapping of Entry to DuckArray
         What takes the place of the inputs.
 
