@@ -267,7 +267,7 @@ class _Stretch:
         for result, inner in _recorded(results, start):
             if inner not in made:
                 made[inner] = record(_CHECKPOINT, inputs, self.parents, result._value, {"of": self}, self.scope,
-                                     _StandIn)
+                                     kind=_StandIn)
                 self.stand_ins.append(weakref.ref(made[inner]))
                 self.checksums.append(_checksum(result._value))
             if result._view is not None and _recorded_since(result, start):

@@ -20,9 +20,9 @@ from .checks.listing import brief, described
 from .checks.report import Report
 from .checks.text import in_colour
 from .expressions import Expression, ExpressionError, known_functions, parse, parse_value
+from .recordings import Recording
 from .registry import PRIMITIVES, Primitive
 from .tape import Leaf, wengert_list
-from .transforms import Recording
 
 __all__ = ["main"]
 

@@ -8,14 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from .recordings import Function, Recording, called, plain_value
 from .transforms import (
-    Function,
     Positions,
-    Recording,
     _as_tuple,
-    _called,
     _is_one,
-    _plain,
     _positions,
     _Transformed,
     grad,
@@ -72,9 +69,9 @@ def jacobian(f: Function, argnums: Positions = 0, mode: str = "auto", sparse: An
 def _jacobian_of(f: Function, args: tuple[Any, ...], kwargs: dict[str, Any], argnums: Positions, mode: str) -> Any:
     recording = Recording("jacobian", f, args, kwargs, _positions(argnums, args, "jacobian", f))
     columns = sum(stand_in.size for stand_in in recording.inputs)
-    rows = sum(np.size(_plain(output)) for output in recording.outputs)
+    rows = sum(np.size(plain_value(output)) for output in recording.outputs)
     forwards = mode == "fwd" or (mode == "auto" and columns <= rows)
-    blocks = (_by_columns if forwards else _by_rows)(recording, _called(f))
+    blocks = (_by_columns if forwards else _by_rows)(recording, called(f))
     one = _is_one(argnums)
     return recording.rebuild_outputs(
         [recording.rebuild_inputs(row)[0] if one else recording.rebuild_inputs(row) for row in blocks])
@@ -120,19 +117,19 @@ def _units(values: Sequence[Any], start: int, stop: int) -> list[Any]:
 def _joined(along_1: Any, along_i: Any, f: str) -> Any:
     if along_1.dtype.kind != "c":
         return along_1 + 1j * along_i
-    rest = np.abs(_plain(along_i) - 1j * _plain(along_1))
-    if np.any(rest > 1e-3 * np.abs(_plain(along_1))):
+    rest = np.abs(plain_value(along_i) - 1j * plain_value(along_1))
+    if np.any(rest > 1e-3 * np.abs(plain_value(along_1))):
         raise TypeError(f"jacobian: {f} is not holomorphic, so that no complex matrix is its derivative; use jvp or "
                         "vjp, or differentiate in the real and imaginary parts")
     return along_1
 
 
 def _by_columns(recording: Recording, f: str) -> list[list[Any]]:
-    inputs = [_plain(stand_in) for stand_in in recording.inputs]
+    inputs = [plain_value(stand_in) for stand_in in recording.inputs]
     pushed = _swept(recording.push, recording.push_many, recording.at_once, inputs, f)
     blocks = []
     for position, output in enumerate(recording.outputs):
-        shape = np.shape(_plain(output))
+        shape = np.shape(plain_value(output))
         row, start = [], 0
         for stand_in in recording.inputs:
             columns = pushed[position][start:start + stand_in.size]
@@ -143,7 +140,7 @@ def _by_columns(recording: Recording, f: str) -> list[list[Any]]:
 
 
 def _by_rows(recording: Recording, f: str) -> list[list[Any]]:
-    outputs = [np.asarray(_plain(output)) for output in recording.outputs]
+    outputs = [np.asarray(plain_value(output)) for output in recording.outputs]
     pull = functools.partial(recording.pull, keep=True)
     pulled = _swept(pull, recording.pull_many, recording.at_once, outputs, f)
     blocks, start = [], 0

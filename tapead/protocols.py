@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-import weakref
 from collections.abc import Callable
 from typing import Any
+from weakref import ref as _reference
 
 import numpy as np
 
@@ -136,22 +136,27 @@ def call_attributed(handler: Callable[..., Any], args: tuple[Any, ...], kwargs: 
 
 
 def _link_view(result: Tensor, inputs: tuple[Any, ...], primitive: Primitive, attrs: dict[str, Any]) -> None:
-    """Remember of which input a result is a view, so that writing into one is seen in the other."""
+    """Remember of which input a result is a view, if it is one."""
     owner = result._value.base
     for source in inputs:
         if source.__class__ is Tensor and (source._value is owner or getattr(source._value, "base", None) is owner):
-            result._links = (source, primitive, attrs)
-            root = source
-            links = getattr(root, "_links", None)
-            while links.__class__ is tuple:
-                root = links[0]
-                links = getattr(root, "_links", None)
-            if links is None:
-                links = root._links = []
-            elif len(links) % 64 == 63:
-                links[:] = [reference for reference in links if reference() is not None]
-            links.append(weakref.ref(result))
+            _link(result, source, primitive, attrs)
             return
+
+
+def _link(view: Tensor, source: Tensor, primitive: Primitive, attrs: dict[str, Any]) -> None:
+    """Remember of which tensor another one is a view, so that writing into one is seen in the other."""
+    view._links = (source, primitive, attrs)
+    links = getattr(source, "_links", None)
+    while links.__class__ is tuple:
+        source = links[0]
+        links = getattr(source, "_links", None)
+    if links is None:
+        source._links = [_reference(view)]
+        return
+    if len(links) % 64 == 63:
+        links[:] = [reference for reference in links if reference() is not None]
+    links.append(_reference(view))
 
 
 def watch(value: Any) -> Tensor:
@@ -219,15 +224,15 @@ def _getitem(self: Tensor, key: Any) -> Any:
         key = _ops.settled(key)
     value = self._value
     part = value[key]
-    if part.__class__ is _ndarray and part.ndim == 0:
+    if part.__class__ is not _ndarray or part.ndim == 0:
         part = part[()]
-    if part.__class__ is not _ndarray:
         # For one element the shape will do. Holding on to the array would make every later write copy it.
         return recorded(_ops.GETITEM, Dropped(value), self._entry, part, {"key": key})
     attrs = {"key": key}
     result = recorded(_ops.GETITEM, value, self._entry, part, attrs)
-    if part.base is not None and result.__class__ is Tensor:
-        _link_view(result, (self,), _ops.GETITEM, attrs)
+    owner = part.base  # reading by arrays of indices may leave a view, but of memory of its own
+    if owner is not None and (owner is value or owner is value.base) and result.__class__ is Tensor:
+        _link(result, self, _ops.GETITEM, attrs)
     return result
 
 

@@ -168,10 +168,8 @@ class Primitive:
 
     def __call__(self, *inputs: Any, **attrs: Any) -> Any:
         """Apply to arrays, numbers, tensors, or any type that defines ``__tapead_primitive__``."""
-        for key, value in attrs.items():
-            if value.__class__ not in _STATIC and meaning_of(value.__class__) is not None:
-                raise TypeError(f"{self.name}: argument {key!r} was given by keyword, which makes it an attribute that "
-                                "is not differentiated in; give it by position, or detach it")
+        if attrs and not _STATIC.issuperset(map(type, attrs.values())):
+            self._check_attributes(attrs)
         for value in inputs:
             kind = value.__class__
             if kind not in _PLAIN:
@@ -179,6 +177,12 @@ class Primitive:
                 if meaning is not None:
                     return meaning(self, inputs, _copied(attrs) if attrs and self.foreign else attrs)
         return self.kernel(*inputs, **attrs)
+
+    def _check_attributes(self, attrs: dict[str, Any]) -> None:
+        for key, value in attrs.items():
+            if meaning_of(type(value)) is not None:
+                raise TypeError(f"{self.name}: argument {key!r} was given by keyword, which makes it an attribute that "
+                                "is not differentiated in; give it by position, or detach it")
 
     def __reduce__(self) -> Any:
         """Pickled by name: whoever loads it has to have imported what registers it."""

@@ -16,45 +16,46 @@ import sys
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from types import CodeType, FrameType
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from .hooks import Handle, Hooks, add_hook
-from .registry import current_overrides
+from .registry import Primitive, current_overrides
 
 if TYPE_CHECKING:
     import weakref
 
-    from .registry import Primitive
     from .tensor import Tensor
-
-_E = TypeVar("_E", bound="Entry")
 
 __all__ = ["Entry", "Leaf", "Tape", "tape"]
 
 next_index = itertools.count().__next__
 _by_index = operator.attrgetter("index")
+_getframe = sys._getframe
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
-#: Whether a source file belongs to this package; asked for every entry, so remembered by name.
-_ours: dict[str, bool] = {}
+class _Ours(dict[str, bool]):
+    """Whether a source file belongs to this package; asked for every entry, so remembered by name."""
+
+    def __missing__(self, name: str) -> bool:
+        found = self[name] = name.startswith(_PACKAGE)
+        return found
+
+
+_ours = _Ours()
 
 
 def is_ours(code: CodeType) -> bool:
     """Whether code belongs to this package."""
-    name = code.co_filename
-    found = _ours.get(name)
-    if found is None:
-        found = _ours[name] = name.startswith(_PACKAGE)
-    return found
+    return _ours[code.co_filename]
 
 
-def user_frame() -> FrameType:
-    """The innermost frame that does not belong to this package: the line a user wrote."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and is_ours(frame.f_code):
+def user_frame(depth: int = 1) -> FrameType:
+    """The innermost frame, `depth` calls up or further, that is not of this package: the line a user wrote."""
+    frame = _getframe(depth)
+    while _ours[frame.f_code.co_filename] and frame.f_back is not None:
         frame = frame.f_back
     return frame
 
@@ -303,8 +304,7 @@ class Scope:
 
 
 def record(primitive: Primitive, inputs: tuple[Any, ...], parents: tuple[Entry | None, ...], output: Any,
-           attrs: dict[str, Any], scope: Scope, kind: type[_E] = Entry,  # type: ignore[assignment]  # mypy #3737
-           depth: int = 1) -> _E:
+           attrs: dict[str, Any], scope: Scope, depth: int = 1, kind: type[Entry] = Entry) -> Entry:
     """A new entry, attributed to the line of the user's that is being executed: `depth` calls up, or further."""
     entry = kind()
     entry.primitive = primitive
@@ -314,22 +314,43 @@ def record(primitive: Primitive, inputs: tuple[Any, ...], parents: tuple[Entry |
     entry.attrs = attrs
     entry.index = next_index()
     entry.scope = scope
-    frame = sys._getframe(depth)  # every frame that is looked at costs, so that few are
-    ours = _ours.get
-    while ours(frame.f_code.co_filename, True) and frame.f_back is not None and is_ours(frame.f_code):
-        frame = frame.f_back
-    entry.code = frame.f_code
+    frame = _getframe(depth)  # every frame that is looked at costs, so that few are
+    code = frame.f_code
+    if _ours[code.co_filename]:
+        frame = user_frame(depth + 1)
+        code = frame.f_code
+    entry.code = code
     entry.instruction = frame.f_lasti
     large = output.nbytes >= LARGE
-    for parent, value in zip(parents, inputs):  # noqa: B905 -- they are one to one, and asking costs
+    position = 0
+    for parent in parents:
         if parent is not None:
             if parent.scope is not scope:
                 scope.take_in(parent)
-            if value.nbytes >= LARGE:
+            if inputs[position].nbytes >= LARGE:
                 large = True
+        position += 1  # noqa: SIM113 -- enumerate costs more
     if large:
         let_go(entry)
     return entry
+
+
+def new_leaf(value: Any, scope: Scope, frame: FrameType) -> Leaf:
+    """Where differentiation starts: an input that somebody made in `frame`."""
+    leaf = Leaf()
+    leaf.primitive = _INPUT
+    leaf.inputs = leaf.parents = ()
+    leaf.output = value
+    leaf.attrs = _NO_ATTRS
+    leaf.index = next_index()
+    leaf.scope = scope
+    leaf.code = frame.f_code
+    leaf.instruction = frame.f_lasti
+    return leaf
+
+
+_INPUT = Primitive("input", lambda x: x)
+_NO_ATTRS: dict[str, Any] = {}
 
 
 class Tape:

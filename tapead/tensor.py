@@ -20,9 +20,10 @@ from .registry import PRIMITIVES, Primitive
 from .tape import (
     Entry,
     Leaf,
-    record,
+    new_leaf,
     recording_scope,
     start_scope,
+    user_frame,
 )
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ __all__ = ["Tensor", "tensor"]
 
 #: Where a derivative of the user's is recorded, the entries whose values it takes off the tape.
 leaving: ContextVar[set[Entry] | None] = ContextVar("tapead entries left", default=None)
-_MISSING = Primitive("input", lambda x: x)
 
 
 if TYPE_CHECKING:
@@ -514,7 +514,7 @@ def _untracked(output: Any) -> Any:
 
 def _leaf(value: Any) -> Leaf:
     scope = start_scope()
-    return record(_MISSING, (), (), value, NO_ATTRS, scope if scope.enabled else scope.twin, Leaf)
+    return new_leaf(value, scope if scope.enabled else scope.twin, user_frame())
 
 
 def _contains_tensor(value: Any) -> bool:

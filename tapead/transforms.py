@@ -10,203 +10,18 @@ from __future__ import annotations
 import functools
 import sys
 import types
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from .batch import Batch
-from .collector import be_patient, be_usual
-from .containers import Rebuild, flatten, flatten_like, map_structure
-from .graph import cone, downstream
-from .hooks import hooked
-from .protocols import watch
-from .sweeps import forward, reverse
-from .tape import Entry, Scope, looking_for_anomalies, reset_current_scope, set_current_scope, start_scope
-from .tensor import Tensor, _wrap
+from .containers import Rebuild, flatten, flatten_like
+from .recordings import Function, Recording, called, plain_value
+from .tensor import Tensor
 
 __all__ = ["grad", "jvp", "linearize", "value_and_grad", "vjp"]
 
-Function = Callable[..., Any]
 Positions = int | Sequence[int]
-
-
-class Recording:
-    """A function recorded at a point: what every transform starts from.
-
-    Attributes
-    ----------
-    inputs : list of Tensor
-        The stand-ins for the differentiable arguments, flattened.
-    outputs : list
-        The function's results, flattened; those that depend on no input may be plain.
-    foreign : bool
-        Whether something tracked outside took part.
-    nested : bool
-        Whether it did and recording was on there: then derivatives have to be differentiable themselves.
-    """
-
-    __slots__ = ("name", "inputs", "rebuild_inputs", "outputs", "rebuild_outputs", "auxiliary", "foreign",
-                 "nested", "enabled", "from_tensor", "_order")
-
-    def __init__(self, name: str, function: Function, args: Sequence[Any], kwargs: dict[str, Any],
-                 positions: Sequence[int], has_aux: bool = False, lasting: bool = False) -> None:
-        self.name = name
-        around = start_scope()
-        self.enabled = around.enabled
-        values, rebuild = flatten(tuple([args[position] for position in positions]))
-        values = [_differentiable(value, name, function) for value in values]
-        self.rebuild_inputs: Rebuild = rebuild
-        self.from_tensor = [value.__class__ is Tensor for value in values]
-        tracked = True in self.from_tensor and any([value.__class__ is Tensor and value._entry is not None
-                                                    for value in values])
-        scope = Scope(around.tape, around, lasting=lasting or tracked)
-        token = set_current_scope(scope)
-        be_patient()
-        try:
-            if lasting:  # the sweeps come later, when the caller may have changed his arrays
-                values = [value.copy("K") if isinstance(value, np.ndarray) else value for value in values]
-            self.inputs = [watch(value if around.enabled else _plain(value)) for value in values]
-            replaced = list(args)
-            # Handles of their own: the function may write into what it is given.
-            handles = rebuild([_wrap(stand_in._value, stand_in._entry) for stand_in in self.inputs])
-            for position, handle in zip(positions, handles, strict=True):
-                replaced[position] = handle
-            result = function(*replaced, **kwargs)
-        finally:
-            be_usual()
-            reset_current_scope(token)
-        self.auxiliary = None
-        if has_aux:
-            if not (isinstance(result, tuple) and len(result) == 2):
-                raise TypeError(f"{name}: with has_aux=True {_called(function)} must return (value, auxiliary), not "
-                                f"{type(result).__name__}")
-            result, self.auxiliary = result
-        self._order: list[Entry] | None = None
-        self.outputs, self.rebuild_outputs = flatten(result)
-        others = flatten(self.auxiliary)[0] if has_aux else ()
-        for output in self.outputs:
-            if output.__class__ is not Tensor:
-                _check_output(output, name, function)
-        for output in (*self.outputs, *others):
-            entry = _entry(output)
-            if entry is not None and entry.scope is not scope:  # handed on from outside without any operation
-                scope.take_in(entry)
-        self.foreign = scope.foreign
-        self.nested = scope.foreign and around.enabled
-
-    def hand_out(self, results: Iterable[Any]) -> list[Any]:
-        """Results as the caller gets them: plain, unless tensors came in or something outside is differentiated too."""
-        if self.nested:
-            return list(results)
-        as_tensor = True in self.from_tensor
-        held = {id(stand_in._value) for stand_in in self.inputs}
-        return [_own(value._value, value, held, as_tensor) if isinstance(value, Tensor) else value for value in results]
-
-    @property
-    def stops(self) -> set[Entry]:
-        """The entries of the inputs."""
-        return {stand_in._entry for stand_in in self.inputs}  # type: ignore[misc]  # a stand-in is tracked
-
-    @property
-    def ends(self) -> set[Entry]:
-        """The entries of the outputs."""
-        return {output._entry for output in self.outputs if output.__class__ is Tensor and output._entry is not None}
-
-    @property
-    def order(self) -> list[Entry]:
-        """The cone of the outputs down to the inputs."""
-        if self._order is None:
-            self._order = cone([entry for entry in map(_entry, self.outputs) if entry is not None], self.stops)
-        return self._order
-
-    @property
-    def out(self) -> Any:
-        """The function's result."""
-        return self.rebuild_outputs(self.hand_out(self.outputs))
-
-    @property
-    def lasting_out(self) -> Any:
-        """The function's result, sharing no memory with the tape."""
-        return map_structure(lambda value: value.copy() if isinstance(value, np.ndarray) else value, self.out)
-
-    def pull(self, cotangents: Sequence[Any], *, keep: bool) -> list[Any]:
-        """The cotangents of the inputs, flattened, from those of the outputs; zeros for an unused input."""
-        seeds = [(output._entry, cotangent) for output, cotangent in zip(self.outputs, cotangents, strict=True)
-                 if output.__class__ is Tensor and output._entry is not None]
-        # A tracked cotangent records what is done to it; that alone does not make the rules differentiate the inputs.
-        if self.foreign:
-            # What lies outside is another transform's to sweep, and not ours to free.
-            found = reverse(seeds, record=self.nested, stops=self.stops, only=downstream(self.order, self.stops))
-        else:
-            found = reverse(seeds, freed_by=None if keep else self.name)
-        results = []
-        held = {id(cotangent) for _, cotangent in seeds}
-        for stand_in, from_tensor in zip(self.inputs, self.from_tensor, strict=True):
-            result = found.get(stand_in._entry)  # type: ignore[arg-type]  # a stand-in is tracked
-            results.append(_own(result, stand_in, held, from_tensor))
-        return results
-
-    def push(self, tangents: Sequence[Any]) -> list[Any]:
-        """The tangents of the outputs, flattened, from those of the inputs; zeros for a constant output."""
-        entries: list[Any] = [stand_in._entry for stand_in in self.inputs]
-        known: dict[Entry, Any] = dict(zip(entries, tangents, strict=True))
-        forward(self.order, known, record=self.nested, wanted=self.ends)
-        held = set(map(id, tangents))
-        keep = any(self.from_tensor)
-        return [_own(known.get(_entry(output)), output, held, keep) for output in self.outputs]  # type: ignore[arg-type]  # None is never a key
-
-
-    @property
-    def at_once(self) -> int:
-        """How many sweeps are best made at once; 1 where they have to be made one by one."""
-        if self.nested or hooked or looking_for_anomalies.get() or not all(
-                stand_in.dtype.kind == "f" for stand_in in self.inputs):
-            return 1
-        sizes = [entry.output.size for entry in self.order]
-        largest: int = max([1, *sizes, *[stand_in.size for stand_in in self.inputs]])
-        # A large array that gives a small one, as a matrix in a product, is read (or factored) once for as many as go
-        # at once: that is worth more than the cache.
-        reads_much = any([getattr(value, "size", 1) >= _AT_ONCE and value.size > size
-                          for entry, size in zip(self.order, sizes, strict=True) for value in entry.inputs or ()])
-        return max(1, (_AT_ONCE_READING_MUCH if reads_much else _AT_ONCE) // largest)
-
-    def pull_many(self, cotangents: Sequence[Any]) -> list[Any]:
-        """`pull` of many cotangents: all arrays have one more axis in front."""
-        seeds = [(output._entry, Batch(cotangent)) for output, cotangent in zip(self.outputs, cotangents, strict=True)
-                 if _entry(output) is not None]
-        if self.foreign:
-            found = reverse(seeds, stops=self.stops, only=downstream(self.order, self.stops), batched=True)
-        else:
-            found = reverse(seeds, batched=True)
-        count = len(cotangents[0])
-        return [_rows(found.get(stand_in._entry), stand_in, count, from_tensor)  # type: ignore[arg-type]  # as above
-                for stand_in, from_tensor in zip(self.inputs, self.from_tensor, strict=True)]
-
-    def push_many(self, tangents: Sequence[Any]) -> list[Any]:
-        """`push` of many tangents: all arrays have one more axis in front."""
-        entries: list[Any] = [stand_in._entry for stand_in in self.inputs]
-        known: dict[Entry, Any] = dict(zip(entries, map(Batch, tangents), strict=True))
-        forward(self.order, known, wanted=self.ends)
-        count = len(tangents[0])
-        as_tensor = True in self.from_tensor
-        return [_rows(known.get(_entry(output)), output, count, as_tensor)  # type: ignore[arg-type]  # as above
-                for output in self.outputs]
-
-
-#: So many elements of the largest array go into one batch: more would leave the cache.
-_AT_ONCE = 1 << 15
-_AT_ONCE_READING_MUCH = 1 << 22
-
-
-def _rows(batch: Any, like: Any, count: int, as_tensor: bool) -> Any:
-    """The values of a batch, zeros where there is none."""
-    if batch is None:
-        dtype = np.asarray(_plain(like)).dtype
-        values = np.zeros((count, *np.shape(_plain(like))), dtype if dtype.kind in "fc" else float)
-    else:
-        values = batch.values
-    return _wrap(values, None) if as_tensor else values
 
 
 class _Transformed:
@@ -234,71 +49,7 @@ class _Transformed:
         return _Transformed, (self._derive, self._function, *self._options)
 
     def __repr__(self) -> str:
-        return f"<{self._derive.__name__.strip('_').replace('_', ' ')} {_called(self._function)}>"
-
-
-def _entry(value: Any) -> Entry | None:
-    return value._entry if value.__class__ is Tensor else None
-
-
-def _plain(value: Any) -> Any:
-    return value._value if value.__class__ is Tensor else value
-
-
-def _called(function: Function) -> str:
-    return getattr(function, "__name__", repr(function))
-
-
-def _differentiable(value: Any, name: str, function: Function) -> Any:
-    """An argument as something to differentiate in: a floating-point array or number, or a tensor of such."""
-    kind = value.__class__
-    if kind is np.float64:
-        return value
-    if kind is float or kind is int:
-        return np.float64(value)
-    if kind is complex:
-        return np.complex128(value)
-    dtype = getattr(value, "dtype", None)
-    if not isinstance(value, (Tensor, np.ndarray, np.generic)) or dtype is None:
-        raise TypeError(f"{name}: {_called(function)} cannot be differentiated in an argument of type "
-                        f"{type(value).__name__}; expected numbers, arrays, or tuples, lists and dicts of them")
-    if dtype.kind not in "fc":
-        raise TypeError(f"{name}: {_called(function)} cannot be differentiated in an array of dtype {dtype} (shape "
-                        f"{value.shape}); cast it, x.astype(float)")
-    return value
-
-
-def _check_output(output: Any, name: str, function: Function) -> None:
-    if isinstance(output, (Tensor, np.ndarray, np.generic)):
-        if output.dtype.kind in "fciub":
-            return
-    elif isinstance(output, (bool, int, float, complex)):
-        return
-    raise TypeError(f"{name}: {_called(function)} returned {type(output).__name__}; expected numbers, arrays, or "
-                    "tuples, lists and dicts of them")
-
-
-def _own(result: Any, like: Any, held: set[int], as_tensor: bool) -> Any:
-    """A derivative as the caller's own: zeros where there is none, never memory that something else can see."""
-    if result.__class__ is np.float64 and not as_tensor:
-        return result
-    if isinstance(result, Tensor):
-        if result._entry is not None:
-            return result
-        result = result._value
-    if result is None:
-        value = np.asarray(_plain(like))
-        dtype = value.dtype if value.dtype.kind in "fc" else np.float64
-        result = np.zeros(value.shape, dtype)[()]
-    elif result.__class__ is np.ndarray:
-        if result.ndim == 0:
-            result = result[()]
-        elif id(result) in held or result.base is not None or not result.flags.writeable:
-            result = result.copy()
-        held.add(id(result))
-    if as_tensor:
-        return _wrap(result, None)
-    return result
+        return f"<{self._derive.__name__.strip('_').replace('_', ' ')} {called(self._function)}>"
 
 
 def _is_one(argnums: Positions) -> bool:
@@ -313,7 +64,7 @@ def _positions(argnums: Positions, args: Sequence[Any], name: str, function: Fun
         raise TypeError(f"{name}: argnums={argnums!r} names an argument twice")
     for position in wanted:
         if not -len(args) <= position < len(args):
-            raise TypeError(f"{name}: argnums={argnums!r}, but {_called(function)} was called with {len(args)} "
+            raise TypeError(f"{name}: argnums={argnums!r}, but {called(function)} was called with {len(args)} "
                             "positional arguments")
     return [position % len(args) for position in wanted]
 
@@ -321,19 +72,19 @@ def _positions(argnums: Positions, args: Sequence[Any], name: str, function: Fun
 def _scalar_output(recording: Recording, function: Function) -> Any:
     """The one number that a gradient is of."""
     if len(recording.outputs) != 1:
-        raise TypeError(f"{recording.name}: {_called(function)} must return one number, it returned "
+        raise TypeError(f"{recording.name}: {called(function)} must return one number, it returned "
                         f"{len(recording.outputs)} values; use jacobian or vjp (or has_aux=True for extra results)")
     output = recording.outputs[0]
-    value = _plain(output)
+    value = plain_value(output)
     if value.__class__ is np.float64:
         return output
     if np.size(value) != 1:
-        raise TypeError(f"{recording.name}: {_called(function)} must return one number, it returned shape "
+        raise TypeError(f"{recording.name}: {called(function)} must return one number, it returned shape "
                         f"{np.shape(value)}; use jacobian or vjp, or reduce it, for instance by .sum()")
     if np.asarray(value).dtype.kind == "b":
-        raise TypeError(f"{recording.name}: {_called(function)} must return one number, it returned a truth value")
+        raise TypeError(f"{recording.name}: {called(function)} must return one number, it returned a truth value")
     if np.iscomplexobj(value):
-        raise TypeError(f"{recording.name}: {_called(function)} must return a real number, it returned a complex one; "
+        raise TypeError(f"{recording.name}: {called(function)} must return a real number, it returned a complex one; "
                         "differentiate its real or imaginary part, or use vjp")
     return output
 
@@ -422,7 +173,7 @@ def _gradient_of(f: Function, args: tuple[Any, ...], kwargs: dict[str, Any], arg
 
 
 def _gradient(recording: Recording, output: Any, argnums: Positions) -> Any:
-    value = _plain(output)
+    value = plain_value(output)
     seed = _ONE if value.__class__ is np.float64 else np.ones_like(value)[()]
     results = recording.rebuild_inputs(recording.pull([seed], keep=False))
     return results[0] if _is_one(argnums) else results
@@ -538,10 +289,10 @@ def _matching(container: Any, rebuild: Rebuild, expected: Sequence[Any], name: s
     for position, (value, like) in enumerate(zip(given, expected, strict=True)):
         if not isinstance(value, Tensor):
             value = np.asarray(value)
-        dtype = np.asarray(_plain(like)).dtype
-        if value.shape != np.shape(_plain(like)):
+        dtype = np.asarray(plain_value(like)).dtype
+        if value.shape != np.shape(plain_value(like)):
             raise ValueError(f"{name}: {what} {position} has shape {value.shape}, its {of} has shape "
-                             f"{np.shape(_plain(like))}")
+                             f"{np.shape(plain_value(like))}")
         if (value.dtype.kind == "c" and dtype.kind == "f") or value.dtype.kind not in "fciub":
             raise TypeError(f"{name}: {what} {position} has dtype {value.dtype}, its {of} has dtype {dtype}")
         if value.dtype != dtype and dtype.kind in "fc":

@@ -10,8 +10,8 @@ from catalogue import call, draw, rows
 
 import tapead as ta
 from tapead.batch import Batch
+from tapead.recordings import Recording
 from tapead.registry import PRIMITIVES
-from tapead.transforms import Recording
 
 ROWS = [(name, number) for name, number in rows()
         if not any(np.iscomplexobj(operand) for operand in draw(PRIMITIVES[name], number)[0])]
@@ -147,7 +147,7 @@ def test_nothing_times_infinity_is_nothing_in_a_batch_too():
 
 
 def test_large_jacobians_are_made_in_several_batches(monkeypatch):
-    transforms = importlib.import_module("tapead.transforms")
+    transforms = importlib.import_module("tapead.recordings")
     whole = ta.jacobian(statistics)(np.linspace(-1.0, 2.0, 6))
     monkeypatch.setattr(transforms, "_AT_ONCE", 12)
     for mode in ("fwd", "rev"):

@@ -12,9 +12,9 @@ from ..checkpoint import without_checkpoints
 from ..containers import flatten
 from ..numeric.differences import MANY
 from ..numeric.realview import RealView
+from ..recordings import Recording
 from ..registry import Primitive
 from ..tape import Entry, Leaf
-from ..transforms import Recording
 from .legs import Own, SweepError, gradient_map, on_values, promoted
 
 __all__ = ["Culprit", "first_wrong"]

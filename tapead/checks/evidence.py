@@ -11,8 +11,8 @@ import numpy as np
 
 from ..containers import flatten
 from ..numeric.realview import RealView, to_real
+from ..recordings import Recording
 from ..tape import Leaf
-from ..transforms import Recording
 from .arguments import LEGS
 from .judging import BARS, UNDERFLOW, Reference
 from .legs import Own, batched, to_leaves

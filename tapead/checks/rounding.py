@@ -12,7 +12,7 @@ import numpy as np
 from ..checkpoint import without_checkpoints
 from ..containers import flatten, map_structure
 from ..numeric.roughness import trends
-from ..transforms import Recording
+from ..recordings import Recording
 from .accuracy import losses, relative_errors
 from .evidence import Evidence
 from .judging import BARS, ULPS, UNDERFLOW, Reference

@@ -11,7 +11,8 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse import issparse
 
-from ..transforms import Function, Positions, Recording, _called, _is_one, _plain, _positions, _Transformed, grad
+from ..recordings import Function, Recording, called, plain_value
+from ..transforms import Positions, _is_one, _positions, _Transformed, grad
 from .colouring import column_colours, star_colours
 from .patterns import pattern_of
 
@@ -187,10 +188,10 @@ def _recorded(name: str, function: Function, f: Function, args: Sequence[Any], k
     recording = Recording(name, function, args, kwargs, _positions(argnums, args, name, f))
     if recording.nested:
         raise NotImplementedError(f"{name}: a sparse derivative cannot be differentiated itself, and that of "
-                                  f"{_called(f)} depends on tracked tensors: detach them, or leave out sparse=")
-    for value in (*recording.inputs, *map(_plain, recording.outputs)):
-        if np.iscomplexobj(_plain(value)):
-            raise TypeError(f"{name}: sparse derivatives are of real functions of real numbers; {_called(f)} has "
+                                  f"{called(f)} depends on tracked tensors: detach them, or leave out sparse=")
+    for value in (*recording.inputs, *map(plain_value, recording.outputs)):
+        if np.iscomplexobj(plain_value(value)):
+            raise TypeError(f"{name}: sparse derivatives are of real functions of real numbers; {called(f)} has "
                             "complex arguments or results: give it their real and imaginary parts")
     return recording
 
@@ -198,7 +199,7 @@ def _recorded(name: str, function: Function, f: Function, args: Sequence[Any], k
 def _structure(recording: Recording) -> Sparsity:
     """The structure that the tape shows."""
     outputs = [getattr(output, "_entry", None) for output in recording.outputs]
-    sizes = [np.size(_plain(output)) for output in recording.outputs]
+    sizes = [np.size(plain_value(output)) for output in recording.outputs]
     return Sparsity(pattern_of([stand_in._entry for stand_in in recording.inputs],  # type: ignore[misc]  # tracked
                                outputs, sizes, recording.order))
 
@@ -217,7 +218,8 @@ def _filled(recording: Recording, given: Any, remembered: dict[Any, Sparsity], p
     shapes = tuple([stand_in.shape for stand_in in recording.inputs]), tuple(map(np.shape, recording.outputs))
     old: Sparsity | None = remembered.get(shapes) if given is True else given
     if old is not None:
-        size = sum(np.size(_plain(output)) for output in recording.outputs), sum(one.size for one in recording.inputs)
+        size = (sum(np.size(plain_value(output)) for output in recording.outputs),
+                sum(value.size for value in recording.values))
         if old.shape != size:
             raise ValueError(f"{recording.name}: the structure given by sparse= has shape {old.shape}, the derivative "
                              f"{size}")
@@ -245,7 +247,7 @@ def _fits(recording: Recording, matrix: Any, forwards: bool) -> bool:
         matrix = matrix.T
     vector = np.random.default_rng(matrix.shape[1]).uniform(0.5, 1.5, matrix.shape[1]).astype(matrix.dtype)
     expected = _joined(recording.push(_split(vector, recording.inputs)) if forwards else
-                       recording.pull(_split(vector, list(map(_plain, recording.outputs))), keep=True))
+                       recording.pull(_split(vector, list(map(plain_value, recording.outputs))), keep=True))
     with np.errstate(invalid="ignore", over="ignore"):
         found = matrix @ vector
         size = abs(matrix) @ vector + abs(expected)
@@ -261,7 +263,7 @@ def _by_columns(recording: Recording, structure: Sparsity) -> Any:
 
 
 def _by_rows(recording: Recording, structure: Sparsity) -> Any:
-    outputs = list(map(_plain, recording.outputs))
+    outputs = list(map(plain_value, recording.outputs))
     pull = partial(recording.pull, keep=True)
     pulled = _for_each(structure.rows, outputs, pull, recording.pull_many, recording.at_once)
     return _with_elements(structure, pulled, structure.shown_by_rows)
@@ -294,7 +296,8 @@ def _split(vectors: Any, like: Sequence[Any]) -> list[Any]:
 
 def _joined(parts: Sequence[Any], *count: int) -> Any:
     """The arrays as one vector, or `count` of them as rows."""
-    return np.concatenate([np.reshape(_plain(part), (*count, -1 if np.size(part) else 0)) for part in parts], axis=-1)
+    return np.concatenate([np.reshape(plain_value(part), (*count, -1 if np.size(part) else 0))
+                           for part in parts], axis=-1)
 
 
 def _with_elements(structure: Sparsity, swept: Any, places: Any) -> Any:
@@ -306,7 +309,7 @@ def _with_elements(structure: Sparsity, swept: Any, places: Any) -> Any:
 
 def _blocks(recording: Recording, matrix: Any, argnums: Positions) -> Any:
     """The matrix in the structure of the function's results, with that of its arguments in the place of each leaf."""
-    heights = np.cumsum([0, *(np.size(_plain(output)) for output in recording.outputs)])
+    heights = np.cumsum([0, *(np.size(plain_value(output)) for output in recording.outputs)])
     widths = np.cumsum([0, *(stand_in.size for stand_in in recording.inputs)])
     one = _is_one(argnums)
     rows = []

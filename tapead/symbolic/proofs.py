@@ -17,7 +17,7 @@ import sympy
 
 from ..registry import PRIMITIVES, Primitive, lookup, override_gradient
 from ..sweeps import forward, reverse
-from ..tape import Entry, Leaf, Scope
+from ..tape import Leaf, Scope
 from ..tape import record as record_entry
 from . import matrices, polynomials, scipy_functions  # noqa: F401 -- fill in what NumPy functions mean
 from .algebras import Exact, Unavailable
@@ -167,9 +167,9 @@ def run_rule(primitive: Primitive, inputs: Sequence[DuckArray], output: DuckArra
     None where the rule says that the primitive is not differentiable in this input.
     """
     scope = Scope(None)
-    leaf = record_entry(_INPUT, (), (), inputs[position], {}, scope, Leaf)
+    leaf = record_entry(_INPUT, (), (), inputs[position], {}, scope, kind=Leaf)
     parents = tuple([leaf if place == position else None for place in range(len(inputs))])
-    entry = record_entry(primitive, tuple(inputs), parents, output, dict(attrs), scope, Entry)
+    entry = record_entry(primitive, tuple(inputs), parents, output, dict(attrs), scope)
     algebra = output.algebra
     with override_gradient({primitive.name: without_buffers(rule_of(primitive))}):
         try:

@@ -7,12 +7,12 @@ from typing import Any
 
 from ..checkpoint import without_checkpoints
 from ..containers import flatten
+from ..recordings import Recording
 from ..registry import PRIMITIVES, Linear, Primitive, current_overrides, override_gradient
 from ..sweeps import forward, reverse
 from ..tape import Entry, Leaf, Scope
 from ..tape import record as record_entry
 from ..tensor import Tensor
-from ..transforms import Recording
 from .algebras import Algebra, Unavailable
 from .arrays import DuckArray, interpret, wrap
 
@@ -97,7 +97,7 @@ def sweeps_on(recording: Recording, algebra: Algebra, inputs: Sequence[DuckArray
     copies: dict[Entry, Entry] = {}
     for entry, value in values.items():
         if isinstance(entry, Leaf) or entry in recording.stops:
-            copies[entry] = record_entry(_INPUT, (), (), value, {}, scope, Leaf)
+            copies[entry] = record_entry(_INPUT, (), (), value, {}, scope, kind=Leaf)
     order = []
     for entry in recording.order:
         if entry in copies:
@@ -106,7 +106,7 @@ def sweeps_on(recording: Recording, algebra: Algebra, inputs: Sequence[DuckArray
                           for value, parent in zip(entry.inputs, entry.parents, strict=True)])
         parents = tuple([None if parent is None else copies[parent] for parent in entry.parents])
         output = wrap(algebra, values[entry])
-        copies[entry] = record_entry(entry.primitive, operands, parents, output, dict(entry.attrs), scope, Entry)
+        copies[entry] = record_entry(entry.primitive, operands, parents, output, dict(entry.attrs), scope)
         order.append(copies[entry])
     ends = [copies.get(output._entry) if isinstance(output, Tensor) and output._entry is not None else None
             for output in recording.outputs]
