@@ -81,28 +81,25 @@ def sweep_first_order(cotangents: dict[Entry, Any], waiting: list[tuple[int, Ent
             entry = following
             cotangent = arriving
         following = arriving = None
-        number = cotangent.__class__ is _float64
         primitive = entry.primitive
+        if cotangent.__class__ is not _float64 and cotangent.nbytes >= BLOCKED:
+            break
         if watched and entry in guards:
             verify(entry)
-        if entry.inputs is None or not (number or cotangent.nbytes < BLOCKED) or (
-                primitive.masks and _may_meet_nan(entry, clean)):
-            partials: Any = None
-        else:
-            try:
-                partials = primitive.rule(entry)  # type: ignore[misc]  # only leaves have none
-            except FloatingPointError:
-                partials = None
-            except Expansion as expansion:
-                partials, pairs = None, expansion.pairs
-            else:
-                if partials.__class__ is not tuple:
-                    partials = (partials,)
+        if primitive.masks and _may_meet_nan(entry, clean):
+            break
+        try:
+            partials: Any = primitive.rule(entry)  # type: ignore[misc]  # only leaves have none
+        except FloatingPointError:
+            break
+        except Expansion as expansion:
+            pairs = expansion.pairs
+            break
+        if partials.__class__ is not tuple:
+            partials = (partials,)
         parents = entry.parents
-        if partials is None or len(partials) != len(parents):
-            cotangents[entry] = cotangent
-            heappush(waiting, (-entry.index, entry))
-            return pairs
+        if len(partials) != len(parents):
+            break
         position = -1
         for parent in parents:  # a counter costs half of what zip does
             position += 1
@@ -113,41 +110,41 @@ def sweep_first_order(cotangents: dict[Entry, Any], waiting: list[tuple[int, Ent
             if kind is FunctionType:
                 partial = call_lazy(partial)
                 kind = partial.__class__
-            if kind is _float64 or kind is float or (
-                    kind is _ndarray and partial.dtype is _DOUBLE and partial.nbytes < LARGE):
+            value = parent.output
+            if (kind is _ndarray and partial.dtype is _DOUBLE and partial.nbytes < LARGE) or (
+                    kind is _float64 or kind is float):
                 try:
                     product = cotangent * partial
                 except FloatingPointError:
                     product = times(cotangent, partial)
             elif kind is int and partial:
                 product = cotangent if partial == 1 else -cotangent if partial == -1 else times(cotangent, partial)
+            elif kind in LINEAR and partial.add is not None and value is not None:
+                if parent is following:
+                    total, arriving = arriving, None
+                    arriving = added(total, partial, cotangent, value)
+                    del total  # references are counted
+                    continue
+                total = cotangents.pop(parent, None)
+                if total is None and parent.__class__ is not Leaf:
+                    if following is None:
+                        following = parent
+                        arriving = added(None, partial, cotangent, value)
+                        continue
+                    heappush(waiting, (-parent.index, parent))
+                cotangents[parent] = added(total, partial, cotangent, value)
+                del total  # as above
+                continue
+            elif (kind in LINEAR and partial.reuse is not None and position == len(parents) - 1
+                    and getrefcount(cotangent) <= SOLE and is_writable(cotangent)):
+                partial.reuse(cotangent)
+                product = cotangent
             else:
-                if kind in LINEAR:
-                    if partial.add is not None:
-                        if parent is following:
-                            total, arriving = arriving, None
-                            arriving = added(total, partial, cotangent, parent.output)
-                            del total  # references are counted
-                            continue
-                        if parent in cotangents:
-                            total = cotangents.pop(parent)
-                            cotangents[parent] = added(total, partial, cotangent, parent.output)
-                            del total  # as above
-                            continue
-                        product = added(None, partial, cotangent, parent.output)
-                    elif (partial.reuse is not None and position == len(parents) - 1
-                            and getrefcount(cotangent) <= SOLE and is_writable(cotangent)):
-                        partial.reuse(cotangent)
-                        product = cotangent
-                    else:
-                        product = pull(cotangent, partial, False)
-                else:
-                    product = pull(cotangent, partial, False)
+                product = pull(cotangent, partial, False)
                 if product is None:
                     if partial is None:
                         raise not_differentiable(primitive, entry, position)
                     product = np.zeros_like(cotangent)[()]  # it takes part all the same: zero, not nothing
-            value = parent.output
             if product.__class__ is not _float64 or value.__class__ is not _float64:
                 if value is None:
                     raise was_freed(parent)
@@ -169,6 +166,9 @@ def sweep_first_order(cotangents: dict[Entry, Any], waiting: list[tuple[int, Ent
             entry.attrs = freed
             if watched:
                 guards.pop(entry, None)
+    cotangents[entry] = cotangent
+    heappush(waiting, (-entry.index, entry))
+    return pairs
 
 
 def _may_meet_nan(entry: Entry, clean: set[Entry]) -> bool:

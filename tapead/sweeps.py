@@ -116,6 +116,8 @@ def reverse(seeds: Iterable[tuple[Entry, Any]], *, record: bool = False, stops: 
     # Anything invalid (0 · inf, inf - inf) trips the hardware flag, and only that operation is then redone with care.
     with np.errstate(divide="ignore", over="ignore", under="ignore", invalid="raise"):
         for root, seed in seeds:
+            if root.output is None:
+                raise was_freed(root)
             if root not in cotangents and root.__class__ is not Leaf:
                 heappush(waiting, (-root.index, root))
             accumulate(cotangents, root, seed)

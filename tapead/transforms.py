@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from .collector import be_patient, be_usual
 from .containers import Rebuild, flatten, flatten_like
 from .recordings import Function, Recording, called, plain_value
 from .tensor import Tensor
@@ -34,7 +35,11 @@ class _Transformed:
         self._options = options
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._derive(self._function, args, kwargs, *self._options)
+        be_patient()  # until what was recorded has been swept, and freed
+        try:
+            return self._derive(self._function, args, kwargs, *self._options)
+        finally:
+            be_usual()
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else types.MethodType(self, instance)
