@@ -8,12 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from .containers import flatten
+from .partials import CannotCarry
 from .recordings import Function, Recording, called, plain_value
+from .tensor import Tensor
 from .transforms import (
     Positions,
     _as_tuple,
     _is_one,
+    _matching,
     _positions,
+    _scalar_output,
     _Transformed,
     grad,
     jvp,
@@ -68,10 +73,13 @@ def jacobian(f: Function, argnums: Positions = 0, mode: str = "auto", sparse: An
 
 def _jacobian_of(f: Function, args: tuple[Any, ...], kwargs: dict[str, Any], argnums: Positions, mode: str) -> Any:
     recording = Recording("jacobian", f, args, kwargs, _positions(argnums, args, "jacobian", f))
-    columns = sum(stand_in.size for stand_in in recording.inputs)
+    columns = sum(value.size for value in recording.values)
     rows = sum(np.size(plain_value(output)) for output in recording.outputs)
-    forwards = mode == "fwd" or (mode == "auto" and columns <= rows)
-    blocks = (_by_columns if forwards else _by_rows)(recording, called(f))
+    if mode == "fwd" or (mode == "auto" and columns <= rows):
+        pushed = _swept(recording.push, recording.push_many, recording.at_once, recording.values, called(f))
+        blocks = _columns(pushed, recording.values, recording.outputs)
+    else:
+        blocks = _by_rows(recording, called(f))
     one = _is_one(argnums)
     return recording.rebuild_outputs(
         [recording.rebuild_inputs(row)[0] if one else recording.rebuild_inputs(row) for row in blocks])
@@ -124,17 +132,15 @@ def _joined(along_1: Any, along_i: Any, f: str) -> Any:
     return along_1
 
 
-def _by_columns(recording: Recording, f: str) -> list[list[Any]]:
-    inputs = [plain_value(stand_in) for stand_in in recording.inputs]
-    pushed = _swept(recording.push, recording.push_many, recording.at_once, inputs, f)
+def _columns(pushed: list[Any], inputs: Sequence[Any], outputs: Sequence[Any]) -> list[list[Any]]:
+    """The blocks of a Jacobian, from the tangents of each output along all unit vectors of the inputs."""
     blocks = []
-    for position, output in enumerate(recording.outputs):
-        shape = np.shape(plain_value(output))
+    for output, columns in zip(outputs, pushed, strict=True):
         row, start = [], 0
-        for stand_in in recording.inputs:
-            columns = pushed[position][start:start + stand_in.size]
-            start += stand_in.size
-            row.append(np.reshape(np.moveaxis(columns, 0, -1), shape + stand_in.shape)[()])
+        for value in inputs:
+            block = np.moveaxis(columns[start:start + value.size], 0, -1)
+            start += value.size
+            row.append(np.reshape(block, np.shape(plain_value(output)) + value.shape)[()])
         blocks.append(row)
     return blocks
 
@@ -146,11 +152,11 @@ def _by_rows(recording: Recording, f: str) -> list[list[Any]]:
     blocks, start = [], 0
     for output in outputs:
         row = []
-        for position, stand_in in enumerate(recording.inputs):
+        for position, value in enumerate(recording.values):
             rows = pulled[position][start:start + output.size]
-            if output.dtype.kind == stand_in.dtype.kind == "c":  # the adjoint of a number is its conjugate
+            if output.dtype.kind == value.dtype.kind == "c":  # the adjoint of a number is its conjugate
                 rows = np.conj(rows)
-            row.append(np.reshape(rows, output.shape + stand_in.shape)[()])
+            row.append(np.reshape(rows, output.shape + value.shape)[()])
         blocks.append(row)
         start += output.size
     return blocks
@@ -186,7 +192,21 @@ def hessian(f: Function, argnums: Positions = 0, sparse: Any = False) -> Functio
         from .sparse.compression import given_structure, hessian_of
 
         return _Transformed(hessian_of, f, argnums, given_structure(sparse), {})
-    return jacobian(grad(f, argnums), argnums, mode="fwd")
+    return _Transformed(_hessian_of, f, argnums)
+
+
+def _hessian_of(f: Function, args: tuple[Any, ...], kwargs: dict[str, Any], argnums: Positions) -> Any:
+    positions = _positions(argnums, args, "hessian", f)
+    try:
+        recording = _to_pull_along("hessian", f, args, kwargs, positions)
+        pushed = _swept(recording.pull_along, recording.pull_along_many, recording.at_once, recording.values, called(f))
+    except CannotCarry:  # then the gradient is recorded
+        return _jacobian_of(grad(f, argnums), args, kwargs, argnums, "fwd")
+    one = _is_one(argnums)
+    rebuild = recording.rebuild_inputs
+    blocks = rebuild([rebuild(row)[0] if one else rebuild(row)
+                      for row in _columns(pushed, recording.values, recording.values)])
+    return blocks[0] if one else blocks
 
 
 def hvp(f: Function, primals: Any, vectors: Any) -> Any:
@@ -211,6 +231,27 @@ def hvp(f: Function, primals: Any, vectors: Any) -> Any:
     >>> ta.hvp(lambda x: np.sum(x**3), (np.array([1.0, 2.0]),), (np.array([1.0, 1.0]),))
     (array([ 6., 12.]),)
     """
-    point = _as_tuple(primals)
-    _, products = jvp(grad(f, tuple(range(len(point)))), point, _as_tuple(vectors))
+    point, directions = _as_tuple(primals), _as_tuple(vectors)
+    try:
+        recording = _to_pull_along("hvp", f, point, {}, range(len(point)))
+        given = _matching(directions, recording.rebuild_inputs, recording.values, "hvp", "vector", "primal")
+        products = recording.rebuild_inputs(recording.pull_along(given))
+    except CannotCarry:
+        products = jvp(grad(f, tuple(range(len(point)))), point, directions)[1]
     return products if isinstance(primals, (tuple, list)) else products[0]
+
+
+def _to_pull_along(name: str, f: Function, args: Sequence[Any], kwargs: dict[str, Any],
+                   positions: Sequence[int]) -> Recording:
+    """`f`, recorded for the derivative of its gradient.
+
+    Raises
+    ------
+    CannotCarry
+        If that takes a record of the gradient.
+    """
+    if any(isinstance(leaf, Tensor) for leaf in flatten(tuple([args[position] for position in positions]))[0]):
+        raise CannotCarry
+    recording = Recording(name, f, args, kwargs, positions)
+    _scalar_output(recording, f)
+    return recording

@@ -18,7 +18,6 @@ from .buffers import POOLED, recycle
 from .guards import guards
 from .registry import LINEAR, Linear, Primitive
 from .tape import LARGE, Dropped, Entry
-from .tensor import Tensor
 
 _getrefcount = sys.getrefcount
 
@@ -123,14 +122,14 @@ def times(factor: Any, partial: Any, careful: bool = False) -> Any:
         except FloatingPointError:
             pass
     with np.errstate(invalid="ignore"):
-        product = factor * partial
+        product = without_tangent(factor * partial)
         first, second = plain(factor), plain(partial)
         # Both ways round: what is 0 · inf to one sweep is inf · 0 to the other.
         nothing = ((first == 0) & ~np.isfinite(second)) | ((second == 0) & np.isinf(first))
         if not (nothing.values if nothing.__class__ is Batch else nothing).any():
             return product
         zero = np.zeros((), product.dtype)
-        if isinstance(product, Tensor):
+        if plain(product) is not product:
             # Masking the product would leave 0 · inf in its own derivative: mask the factors.
             return np.where(nothing, zero, factor) * np.where(nothing, zero, partial)
         return np.where(nothing, zero, product)[()]
@@ -163,7 +162,7 @@ _AFFORDABLE = 1 << 22
 
 def _carefully(function: Any, value: Any) -> Any:
     """A linear map of an array in which elements are infinite, where nothing times infinity is nothing."""
-    result = function(value)
+    result = without_tangent(function(value))
     numbers = plain(value)
     if not np.any(numbers):
         return np.zeros_like(result)[()]
@@ -229,7 +228,7 @@ def call_lazy(partial: Any) -> Any:
         return partial()
     except FloatingPointError:
         with np.errstate(invalid="ignore"):
-            return partial()
+            return without_tangent(partial())
 
 
 def meets_nan(entry: Entry, position: int) -> bool:
@@ -251,9 +250,26 @@ def meets_nan(entry: Entry, position: int) -> bool:
     return bool(total != total) and bool(np.any(np.isnan(value)))
 
 
+class CannotCarry(Exception):  # noqa: N818 -- no error: there is another way
+    """Raised where values that carry tangents along are not to be trusted with the derivative."""
+
+
+def without_tangent(value: Any) -> Any:
+    """What had to be computed again because something was invalid: nobody has watched over a tangent of it.
+
+    Raises
+    ------
+    CannotCarry
+        If it carries one.
+    """
+    if hasattr(value, "tangent"):
+        raise CannotCarry
+    return value
+
+
 def plain(value: Any) -> Any:
-    """The value of a tensor; anything else as it is."""
-    return value._value if value.__class__ is Tensor else value
+    """The value of a tensor, or of what carries a tangent along; anything else as it is."""
+    return getattr(value, "_value", value)
 
 
 # ---------------------------------------------------------------------- shapes, dtypes, sums

@@ -10,9 +10,12 @@ import numpy as np
 from .batch import Batch
 from .collector import be_patient, be_usual
 from .containers import flatten, map_structure
+from .dual import carries_along, seen_along
 from .graph import cone, downstream
 from .hooks import hooked
+from .partials import CannotCarry
 from .protocols import watch
+from .registry import current_overrides
 from .sweeps import forward, reverse
 from .tape import (
     Entry,
@@ -61,7 +64,7 @@ class Recording:
         around = start_scope()
         self.enabled = around.enabled
         given, self.rebuild_inputs = flatten(tuple(map(args.__getitem__, positions)))
-        frame = user_frame(3)
+        frame = user_frame(2)
         self.from_tensor: list[bool] = []
         self.entries: list[Entry] = []
         self.values: list[Any] = []
@@ -186,6 +189,38 @@ class Recording:
         held = set(map(id, tangents))
         keep = any(self.from_tensor)
         return [own(known.get(entry_of(output)), output, held, keep) for output in self.outputs]  # type: ignore[arg-type]  # None is never a key
+
+    def pull_along(self, tangents: Sequence[Any]) -> list[Any]:
+        """The derivative of the gradient of the one output along tangents of the inputs, flattened.
+
+        Raises
+        ------
+        CannotCarry
+            If that takes a recorded sweep, because something outside is tracked, somebody is watching, or a rule is not
+            ours, so that it may look at more than it is given.
+        """
+        held = set(map(id, tangents))
+        return [own(product, value, held, False)
+                for product, value in zip(self._pull_along(tangents), self.values, strict=True)]
+
+    def pull_along_many(self, tangents: Sequence[Any]) -> list[Any]:
+        """`pull_along` of many tangents: all arrays have one more axis in front."""
+        count = len(tangents[0])
+        return [_rows(product, value, count, False)
+                for product, value in zip(self._pull_along(list(map(Batch, tangents))), self.values, strict=True)]
+
+    def _pull_along(self, tangents: Sequence[Any]) -> list[Any]:
+        if self.foreign or hooked or looking_for_anomalies.get() or current_overrides() or not all(
+                map(carries_along, self.order)) or not all(value.dtype.kind == "f" for value in self.values):
+            raise CannotCarry
+        known: dict[Entry, Any] = dict(zip(self.entries, tangents, strict=True))
+        seeds = [(entry, np.ones_like(entry.output)[()]) for entry in self.ends]
+        try:
+            forward(self.order, known)
+            found = reverse(seeds, seen=seen_along(known))
+        except Exception as error:  # whatever a dual number is no good for; rules' own errors come up in a record, too
+            raise CannotCarry from error
+        return [getattr(found.get(entry), "tangent", None) for entry in self.entries]
 
     @property
     def at_once(self) -> int:

@@ -9,7 +9,7 @@ A sweep that is recorded (for higher derivatives) hands the rules tensors in pla
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from heapq import heapify, heappop, heappush
 from sys import getrefcount
@@ -20,7 +20,6 @@ import numpy as np
 from .blocks import BLOCKED, Stretch
 from .buffers import POOLED, recycle
 from .expansion import Expansion, Pairs, expand, siblings
-from .first_order import sweep_first_order
 from .graph import cone
 from .guards import guards, verify
 from .observing import observe, observe_forward
@@ -40,9 +39,11 @@ from .partials import (
     spread,
     summed_in_place,
     was_freed,
+    without_tangent,
     wrong_arity,
 )
 from .registry import LINEAR, current_overrides
+from .straight import sweep_straight
 from .tape import Entry, Leaf
 from .tensor import _wrap
 
@@ -68,7 +69,8 @@ class Op:
 
 def reverse(seeds: Iterable[tuple[Entry, Any]], *, record: bool = False, stops: Collection[Entry] = (),
             asked: Collection[Entry] = (), only: AbstractSet[Entry] | None = None,
-            freed_by: str | None = None, batched: bool = False) -> dict[Entry, Any]:
+            freed_by: str | None = None, batched: bool = False,
+            seen: Callable[[Entry], Any] | None = None) -> dict[Entry, Any]:
     """Carry cotangents from outputs back to the leaves.
 
     Entries are taken in falling order of their index, so that all contributions to one are in before its turn.
@@ -89,6 +91,8 @@ def reverse(seeds: Iterable[tuple[Entry, Any]], *, record: bool = False, stops: 
         Free each entry once it is passed, and remember this text as the reason.
     batched : bool
         The cotangents are a :class:`Batch` each.
+    seen : callable, optional
+        What rules get in place of an entry.
 
     Returns
     -------
@@ -106,8 +110,9 @@ def reverse(seeds: Iterable[tuple[Entry, Any]], *, record: bool = False, stops: 
     waiting: list[tuple[int, Entry]] = []
     overrides = current_overrides()
     observer = observe([root for root, _ in seeds])
-    plainly = not (record or batched or overrides or asked or stops or observer or only is not None)
-    in_place = not (record or batched)
+    seen = Op if record else seen
+    straight = not (overrides or asked or stops or observer or only is not None)
+    in_place = not (seen or batched)
     freed = None if freed_by is None else {"freed by": freed_by}
     remaining: set[Entry] | None = None  # of `only`, once a stretch has been recorded again
     careful = False
@@ -123,8 +128,8 @@ def reverse(seeds: Iterable[tuple[Entry, Any]], *, record: bool = False, stops: 
             accumulate(cotangents, root, seed)
         while waiting:
             pairs = None
-            if plainly and not careful:
-                pairs = sweep_first_order(cotangents, waiting, freed, clean)
+            if straight and not careful:
+                pairs = sweep_straight(cotangents, waiting, freed, clean, seen, in_place)
                 if not waiting:
                     break
             entry = heappop(waiting)[1]
@@ -133,7 +138,7 @@ def reverse(seeds: Iterable[tuple[Entry, Any]], *, record: bool = False, stops: 
             rule: Any = primitive.rule  # only leaves have none
             if guards.data and entry in guards:  # a dictionary is asked in C
                 verify(entry)
-            if not plainly:
+            if not straight:
                 if observer is not None:
                     cotangent = observer.arrive(entry, cotangent)
                 if entry in asked or entry in stops:
@@ -148,7 +153,7 @@ def reverse(seeds: Iterable[tuple[Entry, Any]], *, record: bool = False, stops: 
                     rule = observer.rule(entry, rule, cotangent)
             if entry.inputs is None:
                 raise was_freed(entry)
-            if plainly and not careful and cotangent.nbytes >= BLOCKED:
+            if straight and in_place and not careful and cotangent.nbytes >= BLOCKED:
                 stretch = Stretch(entry, waiting)
                 if stretch.worthwhile:
                     cotangents[entry] = cotangent
@@ -156,10 +161,12 @@ def reverse(seeds: Iterable[tuple[Entry, Any]], *, record: bool = False, stops: 
                     continue
             if pairs is None:
                 try:
-                    partials = rule(Op(entry) if record else entry)
+                    partials = rule(entry if seen is None else seen(entry))
                 except FloatingPointError:
                     with np.errstate(invalid="ignore"):
-                        partials = rule(Op(entry) if record else entry)
+                        partials = rule(entry if seen is None else seen(entry))
+                    for partial in partials if partials.__class__ is tuple else (partials,):
+                        without_tangent(partial)
                 except Expansion as expansion:
                     pairs = expansion.pairs
             if pairs is not None:

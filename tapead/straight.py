@@ -1,4 +1,4 @@
-"""The commonest reverse sweep: of first order, over plain numbers and arrays that fit into a cache, nobody watching.
+"""The commonest reverse sweep: straight to the leaves, over values that fit into a cache, with nobody watching it.
 
 A sweep over small values costs what the interpreter does between the products. So this one asks for nothing that only
 other sweeps need, and leaves whatever else turns up to :func:`tapead.sweeps.reverse`, which knows everything.
@@ -6,6 +6,7 @@ other sweeps need, and leaves whatever else turns up to :func:`tapead.sweeps.rev
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from heapq import heappop, heappush, heapreplace
 from sys import getrefcount
 from types import FunctionType
@@ -25,6 +26,7 @@ from .partials import (
     is_writable,
     meets_nan,
     not_differentiable,
+    plain,
     pull,
     summed,
     times,
@@ -33,15 +35,15 @@ from .partials import (
 from .registry import LINEAR
 from .tape import LARGE, Entry, Leaf
 
-__all__ = ["sweep_first_order"]
+__all__ = ["sweep_straight"]
 
 _float64 = np.float64
 _ndarray = np.ndarray
 _DOUBLE = np.dtype(float)
 
 
-def sweep_first_order(cotangents: dict[Entry, Any], waiting: list[tuple[int, Entry]], freed: dict[str, Any] | None,
-                      clean: set[Entry]) -> Pairs | None:
+def sweep_straight(cotangents: dict[Entry, Any], waiting: list[tuple[int, Entry]], freed: dict[str, Any] | None,
+                   clean: set[Entry], seen: Callable[[Entry], Any] | None, in_place: bool) -> Pairs | None:
     """Pass the entries that wait, in falling order of their index, until one is not of the commonest kind.
 
     That one waits on, and its cotangent with it. The next entry is usually the parent of the last, with its cotangent
@@ -57,6 +59,10 @@ def sweep_first_order(cotangents: dict[Entry, Any], waiting: list[tuple[int, Ent
         What the attributes of an entry become that is freed once it is passed.
     clean : set of Entry
         Entries without NaNs, of which parts are selected.
+    seen : callable, optional
+        What rules get in place of an entry.
+    in_place : bool
+        Whether cotangents are plain arrays, which may be written into where the sweep alone holds them.
 
     Returns
     -------
@@ -82,6 +88,7 @@ def sweep_first_order(cotangents: dict[Entry, Any], waiting: list[tuple[int, Ent
             cotangent = arriving
         following = arriving = None
         primitive = entry.primitive
+        rule: Any = primitive.rule  # only leaves have none
         if cotangent.__class__ is not _float64 and cotangent.nbytes >= BLOCKED:
             break
         if watched and entry in guards:
@@ -89,7 +96,7 @@ def sweep_first_order(cotangents: dict[Entry, Any], waiting: list[tuple[int, Ent
         if primitive.masks and _may_meet_nan(entry, clean):
             break
         try:
-            partials: Any = primitive.rule(entry)  # type: ignore[misc]  # only leaves have none
+            partials: Any = rule(entry if seen is None else seen(entry))
         except FloatingPointError:
             break
         except Expansion as expansion:
@@ -119,7 +126,7 @@ def sweep_first_order(cotangents: dict[Entry, Any], waiting: list[tuple[int, Ent
                     product = times(cotangent, partial)
             elif kind is int and partial:
                 product = cotangent if partial == 1 else -cotangent if partial == -1 else times(cotangent, partial)
-            elif kind in LINEAR and partial.add is not None and value is not None:
+            elif kind in LINEAR and in_place and partial.add is not None and value is not None:
                 if parent is following:
                     total, arriving = arriving, None
                     arriving = added(total, partial, cotangent, value)
@@ -135,7 +142,7 @@ def sweep_first_order(cotangents: dict[Entry, Any], waiting: list[tuple[int, Ent
                 cotangents[parent] = added(total, partial, cotangent, value)
                 del total  # as above
                 continue
-            elif (kind in LINEAR and partial.reuse is not None and position == len(parents) - 1
+            elif (kind in LINEAR and in_place and partial.reuse is not None and position == len(parents) - 1
                     and getrefcount(cotangent) <= SOLE and is_writable(cotangent)):
                 partial.reuse(cotangent)
                 product = cotangent
@@ -144,7 +151,7 @@ def sweep_first_order(cotangents: dict[Entry, Any], waiting: list[tuple[int, Ent
                 if product is None:
                     if partial is None:
                         raise not_differentiable(primitive, entry, position)
-                    product = np.zeros_like(cotangent)[()]  # it takes part all the same: zero, not nothing
+                    product = np.zeros_like(plain(cotangent))[()]  # it takes part all the same: zero, not nothing
             if product.__class__ is not _float64 or value.__class__ is not _float64:
                 if value is None:
                     raise was_freed(parent)
