@@ -16,7 +16,8 @@ import numpy as np
 from .batch import Batch, one_by_one
 from .buffers import POOLED, recycle
 from .guards import guards
-from .registry import LINEAR, Linear, Primitive
+from .ops.rows import summed_over
+from .registry import LINEAR, Linear, Primitive, Scaled
 from .tape import LARGE, Dropped, Entry
 
 _getrefcount = sys.getrefcount
@@ -57,6 +58,10 @@ def pull(cotangent: Any, partial: Any, careful: bool) -> Any:
         return _linear(partial.adjoint, cotangent)
     if partial is None:
         return None
+    if kind is Scaled:
+        if cotangent.__class__ is np.ndarray and not careful:
+            return _times_scaled(cotangent, partial)
+        partial = partial.whole()
     if kind is complex:
         partial = partial.conjugate()
     elif kind is not float:
@@ -79,6 +84,10 @@ def push(tangent: Any, partial: Any) -> Any:
         return _linear(partial.apply, tangent)
     if partial is None:
         return None
+    if kind is Scaled:
+        if tangent.__class__ is np.ndarray:
+            return _times_scaled(tangent, partial)
+        partial = partial.whole()
     if kind is not float and kind is not complex:
         if _letter(partial) == "b":
             return _mask(tangent, partial)
@@ -142,6 +151,25 @@ def _times_in_place(cotangent: Any, partial: Any) -> Any:
     except FloatingPointError:  # raised when all is computed: only 0 · inf and inf · 0 need mending
         partial[((cotangent == 0) | np.isinf(cotangent)) & np.isnan(partial)] = 0
         return partial
+
+
+#: Rows of fewer elements than this are multiplied one loop each, which costs more than to write their factor out.
+_SHORT = 64
+
+
+def _times_scaled(factor: Any, partial: Scaled) -> Any:
+    """``factor * partial``, where what a factor is stretched from is scaled instead of the array."""
+    shape = factor.shape
+    strides = factor.strides
+    if 0 in strides and shape == partial.array.shape:
+        core = factor[tuple([slice(None) if stride else slice(1) for stride in strides])]
+        scaled = times(core, partial.number)
+        if scaled.size > 1 and not strides[-1] and shape[-1] < _SHORT and 0 not in strides[:-1]:
+            scaled = np.repeat(scaled, shape[-1]).reshape(shape)
+            return _times_in_place(partial.array, scaled)
+        return times(scaled, partial.array)
+    whole = partial.whole()
+    return (_times_in_place if shape == whole.shape and factor.dtype == whole.dtype else times)(factor, whole)
 
 
 def _linear(function: Any, value: Any) -> Any:
@@ -279,27 +307,35 @@ def fit(cotangent: Any, value: Any, primitive: Primitive) -> Any:
     """A cotangent summed, cast and made real until it has the shape and dtype of `value`."""
     shape = value.shape
     if cotangent.shape != shape:
-        extra = cotangent.ndim - len(shape)
-        stretched = tuple([axis for axis, length in enumerate(shape, extra)
-                           if length == 1 and extra >= 0 and cotangent.shape[axis] != 1])
-        axes = tuple(range(extra)) + stretched
-        if extra < 0 or cotangent.shape[extra:] != tuple(
-                cotangent.shape[axis] if axis in stretched else length for axis, length in enumerate(shape, extra)):
-            raise ValueError(f"the rule of {primitive.name!r} made a cotangent of shape {cotangent.shape} for an input "
-                             f"of shape {shape}")
+        axes = _axes_to_sum(cotangent.shape, shape, primitive)
         if cotangent.__class__ is np.ndarray:
             try:
-                cotangent = np.add.reduce(cotangent, axes, keepdims=True)
+                cotangent = summed_over(cotangent, axes, shape)
             except FloatingPointError:
                 with np.errstate(invalid="ignore"):
-                    cotangent = np.add.reduce(cotangent, axes, keepdims=True)
+                    cotangent = summed_over(cotangent, axes, shape)
+            if shape == ():
+                cotangent = cotangent[()]
         else:
             cotangent = _linear(lambda c: np.sum(c, axis=axes, keepdims=True), cotangent)
-        if cotangent.shape != shape:
-            cotangent = np.reshape(cotangent, shape)
-        if shape == () and cotangent.__class__ is np.ndarray:
-            cotangent = cotangent[()]
+            if cotangent.shape != shape:
+                cotangent = np.reshape(cotangent, shape)
     return _cast(cotangent, value.dtype)
+
+
+def _axes_to_sum(given: tuple[int, ...], shape: tuple[int, ...], primitive: Primitive) -> tuple[int, ...]:
+    """The axes over which an array of the shape `given` is summed to have `shape`, or that with ones before it."""
+    extra = len(given) - len(shape)
+    axes = list(range(extra))
+    if extra >= 0:
+        for axis, length in enumerate(shape, extra):
+            if given[axis] != length:
+                if length != 1:
+                    break
+                axes.append(axis)
+        else:
+            return tuple(axes)
+    raise ValueError(f"the rule of {primitive.name!r} made a cotangent of shape {given} for an input of shape {shape}")
 
 
 def spread(tangent: Any, value: Any, primitive: Primitive) -> Any:

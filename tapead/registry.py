@@ -25,6 +25,7 @@ __all__ = ["MINUS_ONE", "ONE", "PRIMITIVES", "Case", "Linear", "NotDifferentiabl
 
 Rule = Callable[[Any], Any]
 Interval = tuple[float, float]
+Reads = str | Callable[[Any], str]
 
 #: Partials that the sweeps pass on or negate instead of multiplying by.
 ONE = 1
@@ -103,6 +104,48 @@ class Linear:
 LINEAR.add(Linear)
 
 
+class Scaled(np.lib.mixins.NDArrayOperatorsMixin):
+    """An elementwise partial that is a number times a large array, not multiplied out.
+
+    The cotangent that a sum sends back is one number for many elements: it is scaled in no time, where scaling the
+    array would be one more pass over memory. To all but the sweeps it is the product.
+
+    Parameters
+    ----------
+    number : float
+        The factor.
+    array : ndarray
+        Of doubles.
+    """
+
+    __slots__ = ("number", "array")
+
+    def __init__(self, number: float, array: np.ndarray) -> None:
+        self.number = number
+        self.array = array
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The lengths of the axes."""
+        return self.array.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the elements."""
+        return self.array.dtype
+
+    def whole(self) -> Any:
+        """The product."""
+        return self.number * self.array
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        return np.asarray(self.whole(), dtype)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        whole = [value.whole() if value.__class__ is Scaled else value for value in inputs]
+        return getattr(ufunc, method)(*whole, **kwargs)
+
+
 class Case(NamedTuple):
     """One call of a primitive for the catalogue's tests: what it is applied to, and its keywords.
 
@@ -145,7 +188,7 @@ class Primitive:
         An expression in the inputs that vanishes where the function has a kink or a jump.
     cases : tuple of Case
         Calls for the catalogue's tests; elementwise primitives need none.
-    reads : str
+    reads : str or callable
         Which values the rule looks at; see ``RegisterGradient``.
     masks : bool
         Whether it selects among its inputs' elements, so that those left out may be NaN without harm.
@@ -162,7 +205,7 @@ class Primitive:
     domain: tuple[Interval, ...] = ()
     kinks: str | None = None
     cases: tuple[Case, ...] = ()
-    reads: str = "all"
+    reads: Reads = "all"
     masks: bool = False
     foreign: bool = False
 
@@ -343,9 +386,10 @@ class RegisterGradient:
     ----------
     name : str
         Of a registered primitive.
-    reads : {"all", "inputs", "output", "factors", "nothing"}
+    reads : {"all", "inputs", "output", "factors", "nothing"} or callable
         The values that the rule looks at, so that the tape can let go of large arrays that it does not: the inputs, the
         output, for each input the other inputs (as in a product), or none. Shapes and dtypes may always be asked for.
+        Where it depends on which inputs are tracked, a function that says so of the recorded entry.
 
     Raises
     ------
@@ -357,8 +401,8 @@ class RegisterGradient:
         If the rule does not take exactly one argument.
     """
 
-    def __init__(self, name: str, *, reads: str = "all") -> None:
-        if reads not in _READS:
+    def __init__(self, name: str, *, reads: Reads = "all") -> None:
+        if reads not in _READS and not callable(reads):
             raise ValueError(f"reads must be one of {', '.join(map(repr, _READS))}, not {reads!r}")
         self.primitive = lookup(name)
         self.reads = reads

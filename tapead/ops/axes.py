@@ -29,19 +29,22 @@ def expand(reduced: Any, axis: Axis, keepdims: bool, ndim: int) -> Any:
     return np.expand_dims(reduced, axes_of(axis, ndim))
 
 
-def stretched(value: Any, shape: tuple[int, ...]) -> Any:
-    """``np.broadcast_to(value, shape)``, without its detours where `value` is plain."""
-    kind = value.__class__
+def spread_back(g: Any, axis: Axis, keepdims: bool, shape: tuple[int, ...]) -> Any:
+    """What was reduced over axes, in the shape that it had before: a view with a stride of zero along these axes."""
+    kind = g.__class__
     if kind is np.float64:
-        value = np.array(value)
-    elif kind is not np.ndarray:
-        return np.broadcast_to(value, shape)
-    if not value.flags.c_contiguous:
-        return np.broadcast_to(value, shape)
-    missing = len(shape) - value.ndim
-    strides = [0] * missing + [0 if length == 1 else stride for length, stride in
-                               zip(value.shape, value.strides, strict=True)]
-    return np.ndarray(shape, value.dtype, value, 0, strides)
+        g = np.array(g)
+    elif kind is not np.ndarray or not g.flags.c_contiguous:
+        return np.broadcast_to(expand(g, axis, keepdims, len(shape)), shape)
+    if axis is None:
+        strides = (0,) * len(shape)
+    else:
+        strides = g.strides
+        for one in (axis,) if axis.__class__ is int else sorted(axes_of(axis, len(shape))):
+            one = one % len(shape) if shape else 0
+            strides = (*strides[:one], 0, *strides[one + keepdims:])
+        strides = strides[:len(shape)]
+    return np.ndarray(shape, g.dtype, g, 0, strides)  # np.broadcast_to takes ten times as long
 
 
 def slice_size(shape: tuple[int, ...], axis: Axis) -> int:

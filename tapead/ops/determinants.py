@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from ..registry import PRIMITIVES, Linear, Primitive, RegisterGradient, add_primitive, case, implements, value_of
-from .matrices import adjoint, diagonal, hermitian_part, one_triangle, put_on_diagonal
+from .matrices import adjoint, diagonal, put_on_diagonal
 
 _SQUARE = np.array([[2.0, 0.3], [0.7, 1.6]])
 _STACK = np.array([[[1.2, -0.6], [0.4, 1.9]]])
@@ -176,19 +177,81 @@ def _slogdet_of(a: Any) -> Any:
 
 # ---------------------------------------------------------------------- cholesky
 
-add_primitive(Primitive("cholesky", lambda a: np.linalg.cholesky(hermitian_part(a)), cases=(
+add_primitive(Primitive("cholesky", lambda a: np.linalg.cholesky(a), cases=(
     case(_POSITIVE), case(_POSITIVE[None] + 0.5))))
 
 
 @RegisterGradient("cholesky", reads="output")
 def _cholesky(op: Any) -> Any:
-    """d L = L Φ(L⁻¹ dA L⁻ᴴ), where Φ takes the lower triangle and half of the diagonal (Murray 2016)"""
+    """d L = L Φ(L⁻¹ dA L⁻ᴴ), where Φ takes the lower triangle and half of the diagonal (Murray 2016)
+
+    The matrix is read from one triangle, as Φ(A) + Φ(A)ᴴ.
+    """
     factor = op.output
     n = factor.shape[-1]
-    half = (np.tri(n) - 0.5 * np.eye(n)).astype(np.finfo(factor.dtype).dtype)
-    inverse = PRIMITIVES["inv_lower"](factor)
-    return Linear(lambda t: factor @ (half * (inverse @ hermitian_part(t) @ adjoint(inverse))),
-                  lambda g: hermitian_part(adjoint(inverse) @ (half * (adjoint(factor) @ g)) @ inverse))
+    half = np.tri(n, dtype=np.finfo(factor.dtype).dtype)
+    half.reshape(-1)[::n + 1] = 0.5
+    known = _inverses.pop(op, None) if hasattr(op, "parents") else None
+    inverse = PRIMITIVES["inv_lower"](factor) if known is None else known
+
+    def apply(t: Any) -> Any:
+        read = half * t
+        return factor @ (half * (inverse @ (read + adjoint(read)) @ adjoint(inverse)))
+
+    def back(g: Any) -> Any:
+        middle = half * triangular_product(adjoint(factor), g, "UL", "L")
+        pulled = triangular_product(adjoint(inverse), triangular_product(middle, inverse, "LL"), "UL")
+        return half * (pulled + adjoint(pulled))
+
+    return Linear(apply, back)
+
+
+#: Inverses of Cholesky's factors, by the entries that made the factors: rules of several entries use one in a sweep.
+_inverses: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+
+
+def inverse_of_factor(entry: Any) -> Any:
+    """L⁻¹ for the entry of a tape that computed L, kept until the rule of that entry is asked."""
+    inverse = _inverses.get(entry)
+    if inverse is None:
+        inverse = _inverses[entry] = PRIMITIVES["inv_lower"](entry.output)
+    return inverse
+
+
+#: From twice this size on, a product of triangular matrices is made of those of their quarters.
+_QUARTER = 64
+
+
+def triangular_product(a: Any, b: Any, shapes: str, wanted: str = "F") -> Any:
+    """A B for matrices of which "L" has a lower triangle, "U" an upper one and "F" is full.
+
+    Where a recorded sweep has nothing to ask, products of blocks of zeros are left out, and those of blocks outside the
+    triangle that is `wanted`; elsewhere this is A B, so that only that triangle may be used.
+    """
+    n = a.shape[-1]
+    if n < 2 * _QUARTER or a.ndim != 2 or a.__class__ is not np.ndarray or b.__class__ is not np.ndarray:
+        return a @ b
+    result = np.zeros((n, n), np.result_type(a, b))
+    _add_product(result, a, b, shapes, wanted)
+    return result
+
+
+def _add_product(result: Any, a: Any, b: Any, shapes: str, wanted: str) -> None:
+    if len(result) < 2 * _QUARTER or shapes + wanted == "FFF":
+        result += a @ b
+        return
+    left, right = shapes[0], shapes[1]
+    rows, inner, columns = [(slice(n // 2), slice(n // 2, n)) for n in (*a.shape, b.shape[1])]
+    for i in (0, 1):
+        for j in (0, 1):
+            for k in (0, 1):
+                if not (_is_zero(wanted, i, j) or _is_zero(left, i, k) or _is_zero(right, k, j)):
+                    _add_product(result[rows[i], columns[j]], a[rows[i], inner[k]], b[inner[k], columns[j]],
+                                 (left if i == k else "F") + (right if k == j else "F"), wanted if i == j else "F")
+
+
+def _is_zero(shape: str, row: int, column: int) -> bool:
+    return row < column if shape == "L" else row > column if shape == "U" else False
 
 
 #: Up to this size LAPACK inverts a triangular matrix faster as any other than by halves.
@@ -200,11 +263,22 @@ def _inv_lower_kernel(a: Any) -> Any:
     n = a.shape[-1]
     if n <= _SMALL:
         return np.linalg.inv(np.tril(a))
-    half = n // 2
-    inverse = np.zeros_like(a)
-    upper = inverse[..., :half, :half] = _inv_lower_kernel(a[..., :half, :half])
-    lower = inverse[..., half:, half:] = _inv_lower_kernel(a[..., half:, half:])
-    inverse[..., half:, :half] = -(lower @ (a[..., half:, :half] @ upper))
+    width, inverse = n, np.zeros_like(a)
+    while width > _SMALL:
+        width = (width + 1) // 2
+    starts = range(0, n - width + 1, width)
+    leaves = np.linalg.inv(np.tril(np.stack([a[..., start:start + width, start:start + width] for start in starts])))
+    for start, leaf in zip(starts, leaves, strict=True):
+        inverse[..., start:start + width, start:start + width] = leaf
+    if n % width:
+        start = n - n % width
+        inverse[..., start:, start:] = np.linalg.inv(np.tril(a[..., start:, start:]))
+    while width < n:
+        for start in range(0, n - width, 2 * width):
+            first, second = slice(start, start + width), slice(start + width, start + 2 * width)
+            inverse[..., second, first] = -(inverse[..., second, second]
+                                            @ (a[..., second, first] @ inverse[..., first, first]))
+        width *= 2
     return inverse
 
 
@@ -221,6 +295,8 @@ def _inv_lower(op: Any) -> Any:
 
 @implements(np.linalg.cholesky)
 def _cholesky_of(a: Any, /, *, upper: bool = False) -> Any:
-    """One triangle is read, and the derivative lies there; see `one_triangle`"""
-    factor = PRIMITIVES["cholesky"](one_triangle(a, not upper))
-    return adjoint(factor) if upper else factor
+    """One triangle is read, and the derivative lies there"""
+    if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
+        raise np.linalg.LinAlgError(f"expected a square matrix or a stack of such, got shape {a.shape}")
+    cholesky = PRIMITIVES["cholesky"]
+    return adjoint(cholesky(adjoint(a))) if upper else cholesky(a)

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..registry import PRIMITIVES, Linear, Primitive, RegisterGradient, add_primitive, case, implements, value_of
 from .arguments import as_operand, constant, no_out
+from .determinants import inverse_of_factor
 from .matrices import adjoint, hermitian_part, one_triangle
 
 _SQUARE = np.array([[2.0, 0.3], [0.7, 1.6]])
@@ -43,9 +44,27 @@ add_primitive(Primitive("solve", lambda a, b: np.linalg.solve(a, b), cases=(
 def _solve(op: Any) -> Any:
     """d X = A⁻¹ (dB - dA X), with the adjoints W = A⁻ᴴ G and -W Xᴴ"""
     a, x = op.inputs[0], op.output
-    back = _remembered(lambda g: np.linalg.solve(adjoint(a), g))
+    factor, turned = _factor(op)
+
+    def solved(g: Any) -> Any:
+        if factor is None:
+            return np.linalg.solve(adjoint(a), g)
+        inverse = inverse_of_factor(factor)
+        return (inverse if turned else inverse.T) @ g
+
+    back = _remembered(solved)
     return (Linear(lambda t: -np.linalg.solve(a, t @ x), lambda g: (-back(g)) @ adjoint(x)),
             Linear(lambda t: np.linalg.solve(a, t), back))
+
+
+def _factor(op: Any) -> tuple[Any, bool]:
+    """The entry that made a matrix as Cholesky's factor, whose inverse its own rule needs too; whether it is turned."""
+    entry, turned = op.parents[0] if hasattr(op, "parents") else None, False
+    if entry is not None and entry.primitive.name == "transpose":
+        entry, turned = entry.parents[0], True
+    if entry is None or entry.primitive.name != "cholesky" or op.inputs[0].ndim != 2 or op.inputs[0].dtype.kind == "c":
+        return None, False
+    return entry, turned
 
 
 @implements(np.linalg.solve)

@@ -14,20 +14,22 @@ import numpy as np
 
 from ..registry import Linear, Primitive, RegisterGradient, add_primitive, case, implements, value_of
 from .arguments import as_operand, is_tensor, no_out
-from .axes import BACKWARDS, Axis, conjugate, expand, from_rows, slice_size, stretched, times, to_rows
+from .arithmetic import holds_anywhere
+from .axes import BACKWARDS, Axis, conjugate, expand, from_rows, slice_size, spread_back, times, to_rows
+from .rows import reduce_axes
 
+_DOUBLE = np.dtype(np.float64)
 _CASES = (case((3,)), case((2, 3), axis=1), case((2, 3), axis=-2, keepdims=True), case((2, 3, 2), axis=(0, 2)),
           case(()))
 
 
 def _reduction(name: str, ufunc: np.ufunc, *cases: Any) -> Primitive:
     """The primitive that reduces by a ufunc over the axes."""
-    reduce: Callable[..., Any] = ufunc.reduce
 
     def kernel(a: Any, axis: Axis = None, keepdims: bool = False, **initial: Any) -> Any:
         if initial:
-            return reduce(a, axis=axis, keepdims=keepdims, **initial)
-        return reduce(a, axis, None, None, keepdims)
+            return ufunc.reduce(a, axis=axis, keepdims=keepdims, **initial)
+        return reduce_axes(ufunc, a, axis, keepdims)
 
     return add_primitive(Primitive(name, kernel, cases=_CASES + cases))
 
@@ -69,13 +71,29 @@ def _bound(combine: Any, dtype: np.dtype[Any]) -> Any:
 _SUM = _reduction("sum", np.add, case((0, 2), axis=0), case((2, 3), axis=0, initial=1.5), case((2, 3), axis=()))
 
 
-@RegisterGradient("sum")
+class _Summing(Linear):
+    """x ↦ Σ x over axes. Sums are everywhere: this is made in a third of the time of a `Linear` of functions."""
+
+    __slots__ = ("axis", "keepdims", "shape")
+
+    add = reuse = None
+
+    def __init__(self, axis: Axis, keepdims: bool, shape: tuple[int, ...]) -> None:
+        self.axis = axis
+        self.keepdims = keepdims
+        self.shape = shape
+
+    def apply(self, t: Any) -> Any:
+        return np.sum(t, axis=self.axis, keepdims=self.keepdims)
+
+    def adjoint(self, g: Any) -> Any:
+        return spread_back(g, self.axis, self.keepdims, self.shape)
+
+
+@RegisterGradient("sum", reads="nothing")
 def _sum(op: Any) -> Any:
     """d Σ x = Σ dx"""
-    (x,) = op.inputs
-    axis, keepdims = op.attrs.get("axis"), op.attrs.get("keepdims", False)
-    return Linear(lambda t: np.sum(t, axis=axis, keepdims=keepdims),
-                  lambda g: stretched(expand(g, axis, keepdims, x.ndim), x.shape))
+    return _Summing(op.attrs.get("axis"), op.attrs.get("keepdims", False), op.inputs[0].shape)
 
 
 @implements(np.sum)
@@ -88,17 +106,25 @@ def _sum_of(a: Any, axis: Axis = None, dtype: Any = None, out: Any = None, keepd
 
 # ---------------------------------------------------------------------- mean
 
-_MEAN = add_primitive(Primitive("mean", np.mean, cases=_CASES))
+
+def _mean_kernel(a: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+    if a.__class__ is np.ndarray and a.dtype is _DOUBLE and a.size:
+        total = reduce_axes(np.add, a, axis, keepdims)
+        return total / (a.size // total.size)  # as NumPy does it, without its questions
+    return np.mean(a, axis=axis, keepdims=keepdims)
 
 
-@RegisterGradient("mean")
+_MEAN = add_primitive(Primitive("mean", _mean_kernel, cases=_CASES))
+
+
+@RegisterGradient("mean", reads="nothing")
 def _mean(op: Any) -> Any:
     """d mean(x) = mean(dx)"""
     (x,) = op.inputs
     axis, keepdims = op.attrs.get("axis"), op.attrs.get("keepdims", False)
     size = max(slice_size(x.shape, axis), 1)
     return Linear(lambda t: np.sum(t, axis=axis, keepdims=keepdims) / size,
-                  lambda g: stretched(expand(g / size, axis, keepdims, x.ndim), x.shape))
+                  lambda g: spread_back(g / size, axis, keepdims, x.shape))
 
 
 @implements(np.mean)
@@ -178,12 +204,13 @@ def _max(op: Any) -> Any:
     axis, keepdims = op.attrs.get("axis"), op.attrs.get("keepdims", False)
     extreme = expand(value_of(op.output), axis, keepdims, x.ndim)
     attained = value_of(x) == extreme
-    if np.any(extreme != extreme):
+    if holds_anywhere(extreme != extreme):
         attained = attained | (np.isnan(value_of(x)) & np.isnan(extreme))
-    count = np.sum(attained, axis=axis, keepdims=keepdims)
-    if "initial" in op.attrs:
-        count = np.maximum(count + (value_of(op.output) == op.attrs["initial"]), 1)
-    if np.any(count != 1):
+    initial = op.attrs.get("initial")
+    if initial is not None or np.count_nonzero(attained) != np.size(extreme):  # else there is one in each slice
+        count = np.sum(attained, axis=axis, keepdims=keepdims)
+        if initial is not None:
+            count = np.maximum(count + (value_of(op.output) == initial), 1)
         count = count.astype(extreme.real.dtype)
         return Linear(lambda t: np.sum(np.where(attained, t, 0), axis=axis, keepdims=keepdims) / count,
                       lambda g: np.where(attained, expand(g / count, axis, keepdims, x.ndim), 0))

@@ -15,6 +15,8 @@ from .arguments import as_operand
 
 
 def _reshape_kernel(a: Any, shape: Any, order: Any = "C", copy: bool | None = None) -> Any:
+    if order == "C" and copy is None and a.__class__ is np.ndarray:
+        return a.reshape(shape)[()]  # without NumPy's detours
     result = np.reshape(a, shape, order=order)
     if copy is not None and np.may_share_memory(result, a) != (not copy):
         if not copy:
@@ -115,7 +117,10 @@ add_primitive(Primitive("transpose", lambda a, axes=None: np.transpose(a, axes)[
 def _transpose(op: Any) -> Any:
     """d xᵀ = dxᵀ"""
     axes, transpose = op.attrs.get("axes"), PRIMITIVES["transpose"]
-    back = None if axes is None else tuple(np.argsort([axis % len(axes) for axis in axes]).tolist())
+    back = None
+    if axes is not None:
+        count = len(axes)
+        back = tuple(sorted(range(count), key=lambda place: axes[place] % count))
     return Linear(lambda t: transpose(t, axes=axes), lambda g: transpose(g, axes=back))
 
 
