@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from .buffers import take_buffer
+from .programs import Program
 from .tape import Dropped, Entry, Leaf
 
 __all__ = ["BLOCKED", "Stretch"]
@@ -23,7 +24,7 @@ BLOCKED = 1 << 20
 #: So many bytes of each array make a block: a dozen of them fit into the cache of a core.
 _BLOCK = 1 << 17
 
-Sweep = Callable[[list[tuple[Entry, Any]]], dict[Entry, Any]]
+Sweep = Callable[..., dict[Entry, Any]]
 
 
 class Stretch:
@@ -49,7 +50,12 @@ class Stretch:
         heap = [(-entry.index, entry), *waiting]
         heapify(heap)
         seen = {one for _, one in heap}
-        while heap and self._fits(heap[0][1]):
+        while heap:
+            if not self._fits(heap[0][1]):
+                if any(parent is not None and parent.__class__ is not Leaf for parent in heap[0][1].parents):
+                    break
+                heappop(heap)  # nothing that comes below it is swept here, so that it can have its turn later
+                continue
             _, entry = heappop(heap)
             self.entries.append(entry)
             for parent in entry.parents:
@@ -74,14 +80,24 @@ class Stretch:
     def sweep(self, cotangents: dict[Entry, Any], reverse: Sweep) -> dict[Entry, Any]:
         """Sweep the stretch with `reverse`, taking its seeds out of `cotangents`; what it sends to entries outside."""
         seeds = [(entry, cotangents.pop(entry)) for entry in self.entries if entry in cotangents]
-        totals: dict[Entry, Any] = {}
+        totals: dict[Entry, Total] = {}
         length, rows = self.shape[0], self._rows(self.entries[0])
         copies, outside = self._copies()
+        whole_blocks = [slice(start, start + rows) for start in range(0, length - rows + 1, rows)]
+        program, results = self._write_down(copies, outside, seeds, whole_blocks[0], reverse)
         # Whole blocks all have the same shape: all but the arrays is put in place once, and once more for the rest.
-        for places in ([slice(start, start + rows) for start in range(0, length - rows + 1, rows)],
-                       [slice(length - length % rows, length)] if length % rows else []):
-            changing = self._fill(copies, places[0]) if places else []
+        for places in (whole_blocks, [slice(length - length % rows, length)] if length % rows else []):
+            changing = None
             for place in places:
+                if program is not None and place.stop - place.start == rows:
+                    try:
+                        for entry, cotangent in zip(results, program.run(place), strict=True):
+                            self._put(totals, entry, cotangent, place)
+                        continue
+                    except FloatingPointError:  # nothing times infinity
+                        pass
+                if changing is None:
+                    changing = self._fill(copies, places[0])
                 for copy, output, inputs, positions in changing:
                     if output is not None:
                         copy.output = output[place]
@@ -90,13 +106,31 @@ class Stretch:
                             inputs[position][1] = inputs[position][0][place]
                         copy.inputs = tuple([value for _, value in inputs])
                 found = reverse([(copies[entry], self._slice(cotangent, place)) for entry, cotangent in seeds])
-                reached = {outside[leaf]: cotangent for leaf, cotangent in found.items()}
-                for entry, cotangent in reached.items():
-                    self._put(totals, entry, cotangent, place)
-                for entry in totals.keys() - reached.keys():
-                    if self._is_cut(entry.output):
-                        totals[entry][place] = 0.0
-        return totals
+                for leaf, cotangent in found.items():
+                    self._put(totals, outside[leaf], cotangent, place)
+        return {entry: total.finished() for entry, total in totals.items()}
+
+    def _write_down(self, copies: dict[Entry, Entry], outside: dict[Entry, Entry], seeds: list[tuple[Entry, Any]],
+                    place: slice, reverse: Sweep) -> tuple[Program | None, list[Entry]]:
+        """The sweep of one block as a program, and the entries that get its results; None if it cannot be one."""
+        program = Program((place.stop - place.start, *self.shape[1:]))
+        for original, copy in copies.items():
+            copy.output = self._traced(program, original.output, place)
+            if copy.__class__ is not Leaf:
+                copy.inputs = tuple([self._traced(program, value, place) for value in original.inputs])
+        try:
+            found = reverse([(copies[entry], self._traced(program, cotangent, place)) for entry, cotangent in seeds],
+                            batched=True)
+            program.finish(list(found.values()))
+        except Exception:  # the errors of rules come up when the blocks are swept
+            return None, []
+        finally:
+            program.forget()
+        return program, [outside[leaf] for leaf in found]
+
+    def _traced(self, program: Program, whole: Any, place: slice) -> Any:
+        block = self._slice(whole, place)
+        return program.reading(whole, block) if block is not whole and block.__class__ is np.ndarray else block
 
     def _fill(self, copies: dict[Entry, Entry], place: slice) -> list[tuple[Entry, Any, list[list[Any]], list[int]]]:
         """Put into the copies what is the same in all blocks of one length; what changes is returned.
@@ -148,12 +182,67 @@ class Stretch:
             return value
         return value.rows(place) if value.__class__ is Dropped else value[place]
 
-    def _put(self, totals: dict[Entry, Any], entry: Entry, cotangent: Any, place: slice) -> None:
-        value = entry.output
-        if self._is_cut(value):
+    def _put(self, totals: dict[Entry, Total], entry: Entry, cotangent: Any, place: slice) -> None:
+        start = 0
+        if self._is_cut(entry.output):
+            key = _rows_read(entry)
+            if key is not None:  # what is sent to a part goes straight to the whole
+                start, entry = key.start, entry.parents[0]
             if entry not in totals:
-                fresh = place.start == 0 and value.dtype == np.float64  # then every block is written to
-                totals[entry] = take_buffer(value.shape) if fresh else np.zeros(value.shape, value.dtype)
-            totals[entry][place] = cotangent
+                totals[entry] = Gathered(entry.output)
+        elif entry not in totals:
+            totals[entry] = Total(entry.output)
+        totals[entry].add(cotangent, start + place.start, start + place.stop)
+
+
+def _rows_read(entry: Entry) -> range | None:
+    """The rows of a leaf that an entry consists of, where they are next to each other; None for anything else."""
+    leaf = entry.parents[0] if entry.primitive.name == "getitem" else None
+    if leaf.__class__ is Leaf and entry.attrs["key"].__class__ is slice:
+        rows = range(*entry.attrs["key"].indices(leaf.output.shape[0]))  # type: ignore[union-attr]  # it is a leaf
+        return rows if rows.step == 1 else None
+    return None
+
+
+class Total:
+    """The sum of what all blocks send to a value that has no rows of its own."""
+
+    def __init__(self, value: Any) -> None:
+        self.sum: Any = None
+
+    def add(self, cotangent: Any, start: int, stop: int) -> None:
+        """Add what a block sends."""
+        self.sum = cotangent if self.sum is None else self.sum + cotangent
+
+    def finished(self) -> Any:
+        """The sum, a number where it has no axes."""
+        return self.sum[()]
+
+
+class Gathered(Total):
+    """What blocks send to the rows of an array, in one array that is filled from the front."""
+
+    def __init__(self, value: Any) -> None:
+        shape, dtype = value.shape, value.dtype
+        self.sum = take_buffer(shape) if dtype == np.float64 else np.empty(shape, dtype)
+        self.filled = 0
+
+    def add(self, cotangent: Any, start: int, stop: int) -> None:
+        """Add to rows that have been sent something, put into those that have not."""
+        filled = self.filled
+        if start >= filled:
+            if start > filled:
+                self.sum[filled:start] = 0
+            self.sum[start:stop] = cotangent
+        elif stop > filled:
+            self.sum[start:filled] += cotangent[:filled - start]
+            self.sum[filled:stop] = cotangent[filled - start:]
         else:
-            totals[entry] = totals[entry] + cotangent if entry in totals else cotangent
+            self.sum[start:stop] += cotangent
+        self.filled = max(stop, filled)
+
+    def finished(self) -> Any:
+        """The array, zero in the rows that nothing was sent to."""
+        if self.filled < len(self.sum):
+            self.sum[self.filled:] = 0
+        return self.sum

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .blocks import BLOCKED
 from .containers import flatten
 from .partials import CannotCarry
 from .recordings import Function, Recording, called, plain_value
@@ -250,8 +251,10 @@ def _to_pull_along(name: str, f: Function, args: Sequence[Any], kwargs: dict[str
     CannotCarry
         If that takes a record of the gradient.
     """
-    if any(isinstance(leaf, Tensor) for leaf in flatten(tuple([args[position] for position in positions]))[0]):
-        raise CannotCarry
+    for leaf in flatten(tuple([args[position] for position in positions]))[0]:
+        # Memory that a recorded sweep frees or writes into is what counts where arrays are large.
+        if isinstance(leaf, Tensor) or getattr(leaf, "nbytes", 0) >= BLOCKED:
+            raise CannotCarry
     recording = Recording(name, f, args, kwargs, positions)
     _scalar_output(recording, f)
     return recording

@@ -1,0 +1,126 @@
+"""Large stretches are swept in blocks, by a program that the first block wrote down; no element may notice."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from catalogue import numpy_primitives
+
+import tapead as ta
+from tapead import blocks, programs
+
+SIZE = 3 * (1 << 16) + 77  # a dozen blocks and a rest
+PIECE = 1 << 14
+
+ELEMENTWISE = {name: primitive for name, primitive in numpy_primitives().items()
+               if primitive.elementwise and primitive.differentiable and primitive.rule is not None
+               and 0 < len(primitive.domain) == primitive.arity and not primitive.cases}
+
+
+def in_pieces(gradient, *arrays):
+    """A gradient of a sum over elements, from pieces that are too small for blocks."""
+    parts = [gradient(*[x[start:start + PIECE] for x in arrays]) for start in range(0, SIZE, PIECE)]
+    return [np.concatenate(rows) for rows in zip(*parts, strict=True)]
+
+
+def drawn(primitive, seed):
+    generator = np.random.default_rng(seed)
+    arrays = []
+    for low, high in primitive.domain:
+        low, high = max(low, -3.0), min(high, 3.0)
+        arrays.append(generator.uniform(low + 0.01 * (high - low), high - 0.01 * (high - low), SIZE))
+    return arrays
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_every_elementwise_primitive(name):
+    primitive = ELEMENTWISE[name]
+    arrays = drawn(primitive, 1)
+
+    def f(*x):
+        return np.sum(primitive(*[1.0 * one for one in x]) * 0.5 * x[0])
+
+    gradient = ta.grad(f, tuple(range(len(arrays))))
+    for one, other in zip(gradient(*arrays), in_pieces(gradient, *arrays), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-13, atol=1e-300)
+
+
+@pytest.mark.parametrize("name", ["power", "sqrt", "log", "divide", "maximum", "absolute", "hypot", "arctan2", "cbrt"])
+def test_values_that_rules_look_at_come_up_in_a_later_block(name):
+    primitive = ELEMENTWISE[name]
+    arrays = drawn(primitive, 2)
+    for x in arrays:
+        x[-1000:-900] = 0.0
+        x[-900:-800] = np.inf
+    arrays[-1][-700:-600] = arrays[0][-700:-600]
+
+    def f(*x):
+        y = primitive(*[x[0] * 0.5, *x[1:]])
+        return np.sum(np.where(x[0] > 0.1, y * y, x[0] * 2.0))
+
+    gradient = ta.grad(f, tuple(range(len(arrays))))
+    with np.errstate(all="ignore"):
+        for one, other in zip(gradient(*arrays), in_pieces(gradient, *arrays), strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-13, atol=1e-300)
+
+
+def test_parts_of_an_array_add_up():
+    def f(x):
+        here, there, far = x[:-1], x[1:], x[5:]
+        return np.sum((there - here * here) ** 2 * 3.0 + here * 2.0) + np.sum(np.exp(far * 0.5) * far)
+
+    x = np.random.default_rng(3).uniform(-1, 1, SIZE)
+    expected = np.zeros(SIZE)
+    here, there, far = x[:-1], x[1:], x[5:]
+    rise = 6.0 * (there - here * here)
+    expected[:-1] -= 2.0 * rise * here
+    expected[:-1] += 2.0
+    expected[1:] += rise
+    expected[5:] += np.exp(far * 0.5) * (1.0 + 0.5 * far)
+    np.testing.assert_allclose(ta.grad(f)(x), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_what_is_broadcast_over_the_blocks():
+    table = np.random.default_rng(4).uniform(0.5, 1.0, (SIZE // 3, 3))
+    row, column, number = np.array([1.0, 2.0, 3.0]), table[:, :1].copy(), 1.5
+
+    def f(table, row, column, number):
+        return np.sum(np.sin(table * row) * column / number + number * table)
+
+    gradients = ta.grad(f, (0, 1, 2, 3))(table, row, column, number)
+    cosine, sine = np.cos(table * row), np.sin(table * row)
+    np.testing.assert_allclose(gradients[0], cosine * row * column / number + number, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(gradients[1], np.sum(cosine * table * column, axis=0) / number, rtol=1e-10)
+    np.testing.assert_allclose(gradients[2], np.sum(sine, axis=1, keepdims=True) / number, rtol=1e-10)
+    np.testing.assert_allclose(gradients[3], np.sum(table) - np.sum(sine * column) / number**2, rtol=1e-10)
+
+
+def test_a_program_is_run_for_the_other_blocks(monkeypatch):
+    places = []
+    run = programs.Program.run
+    monkeypatch.setattr(programs.Program, "run", lambda self, place: places.append(place) or run(self, place))
+    x = np.linspace(0.0, 1.0, SIZE)
+    gradient = ta.grad(lambda x: np.sum(np.exp(-x * x) * np.sin(x) + x))(x)
+    assert len(places) == SIZE * 8 // blocks._BLOCK
+    expected = np.exp(-x * x) * (np.cos(x) - 2.0 * x * np.sin(x)) + 1.0
+    np.testing.assert_allclose(gradient, expected, rtol=1e-12, atol=1e-14)
+
+
+def test_rules_of_users_may_look_at_values():
+    x = np.linspace(-1.0, 1.0, SIZE)
+    gradient = ta.grad(lambda x: np.sum(bend(x * 2.0) * 3.0))(x)
+    np.testing.assert_allclose(gradient, np.where(x > 0, 24.0 * x, 6.0), rtol=1e-12)
+
+
+@ta.primitive("bend", elementwise=True)
+def bend(x):
+    return np.where(x > 0, x * x, x)
+
+
+@ta.RegisterGradient("bend")
+def _bend(op):
+    """d bend(x) = 2x dx where x > 0, dx elsewhere"""
+    (x,) = op.inputs
+    if np.all(x > 0):
+        return 2.0 * x
+    return np.where(x > 0, 2.0 * x, 1.0)
