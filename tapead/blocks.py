@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from heapq import heapify, heappop, heappush
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -185,9 +185,9 @@ class Stretch:
     def _put(self, totals: dict[Entry, Total], entry: Entry, cotangent: Any, place: slice) -> None:
         start = 0
         if self._is_cut(entry.output):
-            key = _rows_read(entry)
-            if key is not None:  # what is sent to a part goes straight to the whole
-                start, entry = key.start, entry.parents[0]
+            rows = _rows_read(entry)
+            if rows is not None:  # what is sent to a part goes straight to the whole
+                start, entry = rows.start, cast(Entry, entry.parents[0])
             if entry not in totals:
                 totals[entry] = Gathered(entry.output)
         elif entry not in totals:
@@ -199,7 +199,7 @@ def _rows_read(entry: Entry) -> range | None:
     """The rows of a leaf that an entry consists of, where they are next to each other; None for anything else."""
     leaf = entry.parents[0] if entry.primitive.name == "getitem" else None
     if leaf.__class__ is Leaf and entry.attrs["key"].__class__ is slice:
-        rows = range(*entry.attrs["key"].indices(leaf.output.shape[0]))  # type: ignore[union-attr]  # it is a leaf
+        rows = range(*entry.attrs["key"].indices(leaf.output.shape[0]))
         return rows if rows.step == 1 else None
     return None
 

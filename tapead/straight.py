@@ -103,6 +103,8 @@ def sweep_straight(cotangents: dict[Entry, Any], waiting: list[tuple[int, Entry]
             pairs = expansion.pairs
             break
         if partials.__class__ is not tuple:
+            if partials.__class__ is list:
+                break
             partials = (partials,)
         parents = entry.parents
         if len(partials) != len(parents):
