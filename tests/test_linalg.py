@@ -9,6 +9,7 @@ import pytest
 from agreement import check, draw
 
 import tapead as ta
+from tapead.ops import determinants
 from tapead.ops.matrices import GaugeWarning
 
 SHAPES = [(3, 3), (2, 3, 3)]
@@ -249,6 +250,31 @@ def test_cholesky_of_a_larger_matrix_goes_by_halves():
     cotangent = numbers((40, 40), seed=2)
     pulled = ta.vjp(np.linalg.cholesky, a)[1](cotangent)[0]
     np.testing.assert_allclose(inner(pulled, direction), inner(cotangent, tangent), rtol=1e-11)
+
+
+@pytest.mark.parametrize("n", [131, 260])
+def test_cholesky_of_a_large_matrix_leaves_blocks_of_zeros_out(n):
+    a = positive(numbers((n, n)) / n)
+    direction, cotangent = both(numbers((n, n), seed=1)), numbers((n, n), seed=2)
+    factor, tangent = ta.jvp(np.linalg.cholesky, (a,), (direction,))
+    np.testing.assert_allclose(tangent @ factor.T + factor @ tangent.T, direction, rtol=1e-9, atol=1e-9)
+    pulled = ta.vjp(np.linalg.cholesky, a)[1](cotangent)[0]
+    np.testing.assert_allclose(inner(pulled, direction), inner(cotangent, tangent), rtol=1e-10)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_systems_of_a_cholesky_factor_share_its_inverse(turned):
+    a, b = positive(square((4, 4))), numbers((4, 2))
+
+    def f(a, b):
+        factor = np.linalg.cholesky(a)
+        return np.linalg.solve(factor.T if turned else factor, b)
+
+    check(f, a, b)
+    _, pull = ta.vjp(f, a, b)
+    first, second = pull(np.ones((4, 2))), pull(np.ones((4, 2)))
+    np.testing.assert_array_equal(first[0], second[0])
+    assert not determinants._inverses
 
 
 @pytest.mark.parametrize("above", [0.0, 0.1])

@@ -437,3 +437,48 @@ def test_counts_by_weight():
     np.testing.assert_array_equal(edges, np.linspace(0, 1, 5))
     with pytest.raises(NotImplementedError, match=r"np\.histogram.*edges"):
         np.histogram(ta.tensor(a, requires_grad=True), 4)
+
+
+# ---------------------------------------------------------------------- in the order that suits the processor
+
+
+@pytest.mark.parametrize("length", [2, 3, 7, 8, 9, 15, 16])
+@pytest.mark.parametrize("function", [np.sum, np.mean, np.max, np.min], ids=by_name)
+def test_many_short_rows_give_the_numbers_of_numpy_to_the_last_bit(function, length):
+    x = np.random.default_rng(length).normal(size=(50, 200, length)) * 10.0 ** np.arange(length)
+    x[0, 0], x[0, 1], x[0, 2, 1] = -0.0, np.inf, np.nan
+    for keepdims in (False, True):
+        got = function(ta.tensor(x, requires_grad=True), axis=-1, keepdims=keepdims).data
+        expected = function(x, axis=-1, keepdims=keepdims)
+        np.testing.assert_array_equal(got, expected)
+        np.testing.assert_array_equal(np.signbit(got[0, 0]), np.signbit(expected[0, 0]))
+
+
+@pytest.mark.parametrize("shape", [(5,), (1, 5), (40, 5), (1, 40, 5), (30, 1, 5), (30, 40, 1), (1, 1, 5), ()])
+def test_what_was_broadcast_receives_the_sum(shape):
+    cotangent = np.random.default_rng(1).normal(size=(30, 40, 5))
+    _, pull = ta.vjp(lambda x: x + np.zeros((30, 40, 5)), np.ones(shape))
+    extra = 3 - len(shape)
+    expected = cotangent.sum(tuple(range(extra)))
+    expected = expected.sum(tuple(axis for axis, length in enumerate(shape) if length == 1), keepdims=True)
+    np.testing.assert_allclose(pull(cotangent)[0], expected.reshape(shape), rtol=1e-12)
+
+
+@pytest.mark.parametrize("axis", [None, 0, 1, 2, (0, 2), (1, 2)])
+@pytest.mark.parametrize("square", [np.square, lambda x: x**2], ids=["square", "power"])
+def test_large_squares_under_a_sum(square, axis):
+    x = np.random.default_rng(2).normal(size=(40, 30, 10))
+    weights = np.random.default_rng(3).normal(size=np.sum(x, axis=axis, keepdims=True).shape)
+    gradient = ta.grad(lambda x: np.sum(weights * np.sum(square(x), axis=axis, keepdims=True)))(x)
+    np.testing.assert_allclose(gradient, 2 * weights * x, rtol=1e-13)
+    tangent = np.broadcast_to(weights, x.shape)
+    np.testing.assert_allclose(ta.jvp(square, (x,), (tangent,))[1], 2 * x * weights, rtol=1e-13)
+    x[0, 0, 0], weights[...] = np.inf, 0.0
+    assert not np.any(ta.vjp(lambda x: np.sum(square(x), axis=axis, keepdims=True), x)[1](weights)[0])
+
+
+def test_a_rule_of_ones_own_may_use_that_of_a_large_square():
+    known = ta.registry.PRIMITIVES["square"].rule
+    x = np.linspace(0.0, 1.0, 5000)
+    with ta.override_gradient({"square": lambda op: 10.0 * known(op)}):
+        np.testing.assert_allclose(ta.grad(lambda x: np.sum(np.square(x)))(x), 20 * x)

@@ -1,7 +1,7 @@
 """Reductions in the order that suits the processor, where NumPy's own loops start anew for every few elements.
 
 NumPy reduces an array of shape (25000, 3) over its last axis by 25,000 loops of three steps, each of which costs as
-much to begin as thirty steps do. Adding up three columns is thirty times faster and gives the same numbers. Where their
+much to begin as thirty steps do. Adding up three columns is ten times faster and gives the same numbers. Where their
 order is nobody's concern, in the cotangents that a sweep sums, a product with a vector of ones is faster still.
 """
 
