@@ -8,18 +8,21 @@ What a primitive makes of a :class:`Dual` is what the same rule says that the fo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from types import FunctionType
 from typing import Any, NoReturn
 
 import numpy as np
 
 from .ops import GETITEM, METHODS
 from .partials import CannotCarry, call_lazy, push, spread, summed
-from .registry import FUNCTIONS, LINEAR, UFUNCS, Primitive, current_overrides
+from .registry import FUNCTIONS, UFUNCS, Primitive
 from .tape import Entry
 
 __all__ = ["Dual", "carries_along", "seen_along"]
 
 _NO_ATTRS: dict[str, Any] = {}
+_float64 = np.float64
+_ndarray = np.ndarray
 
 
 class Dual:
@@ -110,14 +113,17 @@ class Dual:
 
 def _carry(primitive: Primitive, inputs: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
     """What a primitive makes of values with tangents; a plain value where nothing comes of those."""
-    values = tuple([x._value if x.__class__ is Dual else x for x in inputs])
+    values: Any = []
+    for x in inputs:
+        values.append(x._value if x.__class__ is Dual else x)
     output = primitive.kernel(*values, **attrs) if attrs else primitive.kernel(*values)
-    if output.__class__ is not np.ndarray and not isinstance(output, np.generic):
+    kind = output.__class__
+    if kind is not _ndarray and kind is not _float64:
         output = np.asarray(output)[()]
     if not primitive.differentiable or output.dtype.kind not in "fc":
         return output
-    op = Op(values, output, attrs)
-    rule: Any = current_overrides().get(primitive.name, primitive.rule)
+    op = Op(tuple(values), output, attrs)
+    rule: Any = primitive.rule  # nobody overrides it: the sweep has asked
     try:
         partials = rule(op)
     except FloatingPointError:
@@ -128,7 +134,7 @@ def _carry(primitive: Primitive, inputs: tuple[Any, ...], attrs: dict[str, Any])
     total = None
     for x, partial in zip(inputs, partials, strict=True):
         if x.__class__ is Dual:
-            if partial.__class__ not in LINEAR and callable(partial):
+            if partial.__class__ is FunctionType:
                 partial = call_lazy(partial)
             product = push(x.tangent, partial)
             if product is None:
@@ -164,10 +170,14 @@ def seen_along(tangents: dict[Entry, Any]) -> Callable[[Entry], Op]:
     known = tangents.get
 
     def see(entry: Entry) -> Op:
-        inputs = []
-        for value, parent in zip(entry.inputs, entry.parents, strict=True):
-            tangent = None if parent is None else known(parent)
-            inputs.append(value if tangent is None else Dual(value, tangent))
+        inputs = list(entry.inputs)
+        position = 0
+        for parent in entry.parents:
+            if parent is not None:
+                tangent = known(parent)
+                if tangent is not None:
+                    inputs[position] = Dual(inputs[position], tangent)
+            position += 1  # noqa: SIM113 -- enumerate costs more
         tangent = known(entry)
         return Op(tuple(inputs), entry.output if tangent is None else Dual(entry.output, tangent), entry.attrs)
 

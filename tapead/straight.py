@@ -149,6 +149,8 @@ def sweep_straight(cotangents: dict[Entry, Any], waiting: list[tuple[int, Entry]
                 partial.reuse(cotangent)
                 product = cotangent
             else:
+                if kind not in LINEAR and callable(partial):  # other than a plain function
+                    partial = call_lazy(partial)
                 product = pull(cotangent, partial, False)
                 if product is None:
                     if partial is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import re
 
 import numpy as np
@@ -232,6 +233,7 @@ def both_modes(function, *point):
     (False, [0, 0, 0]),
     (lambda: np.array([1.0, 2.0, 3.0]), [1, 2, 3]),
     (lambda: -1, [-1, -1, -1]),
+    (functools.partial(np.array, [1.0, 2.0, 3.0]), [1, 2, 3]),
     (lambda: ta.Linear(np.negative, np.negative), [-1, -1, -1]),
     (ta.Linear(lambda t: 2 * t, lambda g: 2 * g), [2, 2, 2]),
     ((2.5,), [2.5, 2.5, 2.5]),
