@@ -113,6 +113,8 @@ class Stretch:
     def _write_down(self, copies: dict[Entry, Entry], outside: dict[Entry, Entry], seeds: list[tuple[Entry, Any]],
                     place: slice, reverse: Sweep) -> tuple[Program | None, list[Entry]]:
         """The sweep of one block as a program, and the entries that get its results; None if it cannot be one."""
+        if any(entry.primitive.foreign for entry in self.entries):
+            return None, []  # the rule of a user may do otherwise when it is called again
         program = Program((place.stop - place.start, *self.shape[1:]))
         for original, copy in copies.items():
             copy.output = self._traced(program, original.output, place)
