@@ -14,10 +14,10 @@ from typing import Any, cast
 import numpy as np
 
 from .buffers import take_buffer
-from .programs import Program
+from .programs import NotWrittenDown, Program
 from .tape import Dropped, Entry, Leaf
 
-__all__ = ["BLOCKED", "Stretch"]
+__all__ = ["BLOCKED", "Stretch", "Total"]
 
 #: Arrays of at least this many bytes are swept in blocks.
 BLOCKED = 1 << 20
@@ -81,20 +81,17 @@ class Stretch:
         """Sweep the stretch with `reverse`, taking its seeds out of `cotangents`; what it sends to entries outside."""
         seeds = [(entry, cotangents.pop(entry)) for entry in self.entries if entry in cotangents]
         totals: dict[Entry, Total] = {}
-        length, rows = self.shape[0], self._rows(self.entries[0])
-        copies, outside = self._copies()
-        whole_blocks = [slice(start, start + rows) for start in range(0, length - rows + 1, rows)]
-        program, results = self._write_down(copies, outside, seeds, whole_blocks[0], reverse)
-        # Whole blocks all have the same shape: all but the arrays is put in place once, and once more for the rest.
-        for places in (whole_blocks, [slice(length - length % rows, length)] if length % rows else []):
-            changing = None
+        copies, outside = self.copies()
+        for places in self.places():
+            program, results = self._write_down(copies, outside, seeds, places, reverse)
+            changing = None  # blocks of one shape: all but the arrays is put in place once
             for place in places:
-                if program is not None and place.stop - place.start == rows:
+                if program is not None:
                     try:
                         for entry, cotangent in zip(results, program.run(place), strict=True):
-                            self._put(totals, entry, cotangent, place)
+                            self.put(totals, entry, cotangent, place)
                         continue
-                    except FloatingPointError:  # nothing times infinity
+                    except (FloatingPointError, NotWrittenDown):  # nothing times infinity, or a rarity
                         pass
                 if changing is None:
                     changing = self._fill(copies, places[0])
@@ -107,21 +104,26 @@ class Stretch:
                         copy.inputs = tuple([value for _, value in inputs])
                 found = reverse([(copies[entry], self._slice(cotangent, place)) for entry, cotangent in seeds])
                 for leaf, cotangent in found.items():
-                    self._put(totals, outside[leaf], cotangent, place)
+                    self.put(totals, outside[leaf], cotangent, place)
         return {entry: total.finished() for entry, total in totals.items()}
 
+    def places(self) -> list[list[slice]]:
+        """The rows of the blocks: those of whole ones, and those of the rest if there is any."""
+        length, rows = self.shape[0], self._rows(self.entries[0])
+        whole = [slice(start, start + rows) for start in range(0, length - rows + 1, rows)]
+        return [whole, [slice(length - length % rows, length)]] if length % rows else [whole]
+
     def _write_down(self, copies: dict[Entry, Entry], outside: dict[Entry, Entry], seeds: list[tuple[Entry, Any]],
-                    place: slice, reverse: Sweep) -> tuple[Program | None, list[Entry]]:
+                    places: Sequence[slice], reverse: Sweep) -> tuple[Program | None, list[Entry]]:
         """The sweep of one block as a program, and the entries that get its results; None if it cannot be one."""
-        if any(entry.primitive.foreign for entry in self.entries):
-            return None, []  # the rule of a user may do otherwise when it is called again
+        # The rule of a user may do otherwise when it is called again.
+        if len(places) == 1 or any(entry.primitive.foreign for entry in self.entries):
+            return None, []
+        place = places[0]
         program = Program((place.stop - place.start, *self.shape[1:]))
-        for original, copy in copies.items():
-            copy.output = self._traced(program, original.output, place)
-            if copy.__class__ is not Leaf:
-                copy.inputs = tuple([self._traced(program, value, place) for value in original.inputs])
         try:
-            found = reverse([(copies[entry], self._traced(program, cotangent, place)) for entry, cotangent in seeds],
+            self.trace(program, copies, place)
+            found = reverse([(copies[entry], self.traced(program, cotangent, place)) for entry, cotangent in seeds],
                             batched=True)
             program.finish(list(found.values()))
         except Exception:  # the errors of rules come up when the blocks are swept
@@ -130,7 +132,15 @@ class Stretch:
             program.forget()
         return program, [outside[leaf] for leaf in found]
 
-    def _traced(self, program: Program, whole: Any, place: slice) -> Any:
+    def trace(self, program: Program, copies: dict[Entry, Entry], place: slice) -> None:
+        """Give copies the values of the block at `place`, noting what is computed from them."""
+        for original, copy in copies.items():
+            copy.output = self.traced(program, original.output, place)
+            if copy.__class__ is not Leaf:
+                copy.inputs = tuple([self.traced(program, value, place) for value in original.inputs])
+
+    def traced(self, program: Program, whole: Any, place: slice) -> Any:
+        """The block of a value at `place`, noting what is computed from it."""
         block = self._slice(whole, place)
         return program.reading(whole, block) if block is not whole and block.__class__ is np.ndarray else block
 
@@ -156,7 +166,7 @@ class Stretch:
                 changing.append((copy, output, inputs, positions))
         return changing
 
-    def _copies(self) -> tuple[dict[Entry, Entry], dict[Entry, Entry]]:
+    def copies(self) -> tuple[dict[Entry, Entry], dict[Entry, Entry]]:
         """Copies of the entries, for the values of one block, and the originals of the leaves that they end in."""
         copies: dict[Entry, Entry] = {}
         outside: dict[Entry, Entry] = {}
@@ -184,7 +194,8 @@ class Stretch:
             return value
         return value.rows(place) if value.__class__ is Dropped else value[place]
 
-    def _put(self, totals: dict[Entry, Total], entry: Entry, cotangent: Any, place: slice) -> None:
+    def put(self, totals: dict[Entry, Total], entry: Entry, cotangent: Any, place: slice) -> None:
+        """Add what the block at `place` sends to an entry to its total."""
         start = 0
         if self._is_cut(entry.output):
             rows = _rows_read(entry)

@@ -14,9 +14,9 @@ from typing import Any, NoReturn
 import numpy as np
 
 from .ops import GETITEM, METHODS
-from .partials import CannotCarry, call_lazy, push, spread, summed
+from .partials import CannotCarry, call_lazy, masked, push, spread, summed
 from .registry import FUNCTIONS, UFUNCS, Primitive
-from .tape import Entry
+from .tape import Dropped, Entry
 
 __all__ = ["Dual", "carries_along", "seen_along"]
 
@@ -99,6 +99,9 @@ class Dual:
 
     def __array_function__(self, function: Callable[..., Any], types: Any, args: tuple[Any, ...],
                            kwargs: dict[str, Any]) -> Any:
+        if function is np.where and _is_mask(*args):
+            keep, x, zero = args
+            return Dual(np.where(keep, x._value, zero), masked(x.tangent, keep))
         handler = FUNCTIONS.get(function)
         return NotImplemented if handler is None else handler(*args, **kwargs)
 
@@ -111,14 +114,24 @@ class Dual:
     __float__ = __int__ = __complex__ = __index__ = __bool__
 
 
+def _is_mask(keep: Any, x: Any = None, otherwise: Any = None) -> bool:
+    """Whether `np.where` is asked for what sweeps do with a partial of truth values."""
+    return (x.__class__ is Dual and keep.__class__ is not Dual and keep.shape == x.shape != ()
+            and otherwise.__class__ is _ndarray and otherwise.shape == ())
+
+
 def _carry(primitive: Primitive, inputs: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
     """What a primitive makes of values with tangents; a plain value where nothing comes of those."""
     values: Any = []
+    kernel: Any = primitive.kernel
     for x in inputs:
-        values.append(x._value if x.__class__ is Dual else x)
-    output = primitive.kernel(*values, **attrs) if attrs else primitive.kernel(*values)
-    kind = output.__class__
-    if kind is not _ndarray and kind is not _float64:
+        if x.__class__ is Dual:
+            x = x._value
+            if x.__class__ is not _ndarray and x.__class__ is not _float64:  # it may have its own way of doing it
+                kernel = primitive
+        values.append(x)
+    output = kernel(*values, **attrs) if attrs else kernel(*values)
+    if kernel is primitive.kernel and output.__class__ is not _ndarray and output.__class__ is not _float64:
         output = np.asarray(output)[()]
     if not primitive.differentiable or output.dtype.kind not in "fc":
         return output
@@ -165,21 +178,26 @@ def carries_along(entry: Entry) -> bool:
 _OURS = (f"{__package__}.ops.", f"{__package__}.scipy.")
 
 
-def seen_along(tangents: dict[Entry, Any]) -> Callable[[Entry], Op]:
-    """How rules get to see entries: their values with the tangents that a forward sweep has found."""
-    known = tangents.get
+def seen_along(tangent_of: Callable[[Entry], Any]) -> Callable[[Entry], Op | Entry]:
+    """How rules get to see entries: the values with the tangents that a forward sweep has found."""
 
-    def see(entry: Entry) -> Op:
+    def see(entry: Entry) -> Op | Entry:
+        if entry.primitive.reads == "nothing":
+            return entry
         inputs = list(entry.inputs)
         position = 0
         for parent in entry.parents:
-            if parent is not None:
-                tangent = known(parent)
+            if parent is not None and inputs[position].__class__ is not Dropped:
+                tangent = tangent_of(parent)
                 if tangent is not None:
                     inputs[position] = Dual(inputs[position], tangent)
             position += 1  # noqa: SIM113 -- enumerate costs more
-        tangent = known(entry)
-        return Op(tuple(inputs), entry.output if tangent is None else Dual(entry.output, tangent), entry.attrs)
+        output = entry.output
+        if output.__class__ is not Dropped:
+            tangent = tangent_of(entry)
+            if tangent is not None:
+                output = Dual(output, tangent)
+        return Op(tuple(inputs), output, entry.attrs)
 
     return see
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from .blocks import BLOCKED
 from .containers import flatten
 from .partials import CannotCarry
 from .recordings import Function, Recording, called, plain_value
@@ -200,7 +199,7 @@ def _hessian_of(f: Function, args: tuple[Any, ...], kwargs: dict[str, Any], argn
     positions = _positions(argnums, args, "hessian", f)
     try:
         recording = _to_pull_along("hessian", f, args, kwargs, positions)
-        pushed = _swept(recording.pull_along, recording.pull_along_many, recording.at_once, recording.values, called(f))
+        pushed = _swept(recording.carry_along, recording.carry_along_many, recording.at_once, recording.values, called(f))
     except CannotCarry:  # then the gradient is recorded
         return _jacobian_of(grad(f, argnums), args, kwargs, argnums, "fwd")
     one = _is_one(argnums)
@@ -252,8 +251,7 @@ def _to_pull_along(name: str, f: Function, args: Sequence[Any], kwargs: dict[str
         If that takes a record of the gradient.
     """
     for leaf in flatten(tuple([args[position] for position in positions]))[0]:
-        # Memory that a recorded sweep frees or writes into is what counts where arrays are large.
-        if isinstance(leaf, Tensor) or getattr(leaf, "nbytes", 0) >= BLOCKED:
+        if isinstance(leaf, Tensor):
             raise CannotCarry
     recording = Recording(name, f, args, kwargs, positions)
     _scalar_output(recording, f)

@@ -69,7 +69,7 @@ def pull(cotangent: Any, partial: Any, careful: bool) -> Any:
         if letter == "c":
             partial = np.conj(partial)
         elif letter == "b":
-            return _mask(cotangent, partial)
+            return masked(cotangent, partial)
         elif not careful and _is_ours(partial, cotangent):
             return _times_in_place(cotangent, partial)
     return times(cotangent, partial, careful)
@@ -90,7 +90,7 @@ def push(tangent: Any, partial: Any) -> Any:
         partial = partial.whole()
     if kind is not float and kind is not complex:
         if _letter(partial) == "b":
-            return _mask(tangent, partial)
+            return masked(tangent, partial)
         if _is_ours(partial, tangent):
             return _times_in_place(tangent, partial)
     return times(tangent, partial)
@@ -114,7 +114,7 @@ def _letter(partial: Any) -> str:
                         "tapead.Linear, None, or a function without arguments that returns one of these") from None
 
 
-def _mask(value: Any, keep: Any) -> Any:
+def masked(value: Any, keep: Any) -> Any:
     """`value` where `keep` is true and exactly zero elsewhere; None for nothing at all."""
     if np.shape(keep) == ():
         return value if keep else None

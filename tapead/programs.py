@@ -2,8 +2,8 @@
 
 Rules, and the sweep around them, are run once, on :class:`Traced` arrays: these compute as arrays do and note what
 they were asked for. The other blocks are then a loop over ufuncs that write into a few buffers, which stay in the
-cache of the core. A rule that looks at values (``if np.any(x > 0)``), or does what is not noted here, is not written
-down: the blocks are then swept one by one.
+cache of the core. A rule that does what is not noted here is not written down: the blocks are then swept one by one. So
+are those in which a rule that looks for something (``if np.any(x == y)``) finds it, where the first block had nothing.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LINE = 64
 _NUMBERS = frozenset([float, int, np.float64])
 #: What NumPy's arrays make of a power with one of these exponents.
 _POWERS: dict[Any, np.ufunc] = {2: np.square, 1: np.positive, 0.5: np.sqrt, -1: np.reciprocal}
-_FUNCTIONS = frozenset([np.where, np.sum, np.reshape])
+_FUNCTIONS = frozenset([np.where, np.sum, np.reshape, np.broadcast_to])
 
 
 class NotWrittenDown(Exception):  # noqa: N818 -- no error, but the way out of a rule that costs other rules nothing
@@ -77,24 +77,33 @@ class Traced(NDArrayOperatorsMixin):
         """The type of the elements."""
         return self.value.dtype  # type: ignore[no-any-return]  # of an array
 
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Traced:
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if method != "__call__" or kwargs or ufunc.nout != 1 or ufunc.signature is not None:
             raise NotWrittenDown
+        if any(map(_has_tangent, inputs)):
+            return NotImplemented
         return self.program.call(ufunc, inputs)
 
     def __array_function__(self, function: Callable[..., Any], types: Any, args: tuple[Any, ...],
                            kwargs: dict[str, Any]) -> Any:
         if function is np.shape:
             return self.shape
+        if function is np.any and len(args) == 1 and not kwargs:
+            return self.program.expect_none(self)
+        if function is np.zeros_like and len(args) == 1 and not kwargs:
+            return self.program.number(np.float64(0))
+        if any(map(_has_tangent, args)):
+            return NotImplemented
         if function not in _FUNCTIONS or (function is np.reshape and self.program.shape[0] in args[1]):
             raise NotWrittenDown
         return self.program.call(function, args, kwargs)
 
     @staticmethod
     def __tapead_primitive__(primitive: Primitive, inputs: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
-        if not primitive.elementwise:
-            raise NotWrittenDown
         program = next(one.program for one in inputs if one.__class__ is Traced)
+        if not primitive.elementwise and primitive.name != "sum" and (
+                primitive.name != "reshape" or program.shape[0] in attrs["shape"]):
+            raise NotWrittenDown
         return program.call(primitive.kernel, inputs, attrs)
 
     def __pow__(self, exponent: Any) -> Traced:
@@ -104,7 +113,12 @@ class Traced(NDArrayOperatorsMixin):
     def _look(self, *_: Any, **__: Any) -> NoReturn:
         raise NotWrittenDown
 
-    __bool__ = __array__ = __getitem__ = __float__ = __iter__ = __len__ = _look
+    def __getitem__(self, key: Any) -> Traced:
+        if key != ():
+            raise NotWrittenDown
+        return self
+
+    __bool__ = __array__ = __float__ = __iter__ = __len__ = _look
 
     def __getattr__(self, name: str) -> NoReturn:
         raise NotWrittenDown
@@ -127,6 +141,7 @@ class Program:
         self.calls: list[tuple[Any, dict[str, Any], list[int], int, bool]] = []
         self.wholes: list[tuple[int, Any]] = []
         self._read: dict[int, Traced] = {}
+        self._checks: list[int] = []
 
     def _new(self, content: Any = None) -> int:
         self.registers.append(content)
@@ -136,9 +151,8 @@ class Program:
         """The blocks of an array, the first of which is `block`."""
         found = self._read.get(id(whole))
         if found is None:
-            number = None
-            if not any(whole.strides) and whole.dtype == _DOUBLE:  # one number, broadcast
-                number = whole[(0,) * whole.ndim]
+            number = _number(whole)
+            if number is not None:
                 register = self._new(block)
             else:
                 register = self._new()
@@ -146,17 +160,29 @@ class Program:
             found = self._read[id(whole)] = Traced(self, block, register, number)
         return found
 
+    def number(self, number: Any) -> Traced:
+        """A block of equal elements."""
+        block = np.broadcast_to(number, self.shape)
+        return Traced(self, block, self._new(block), number)
+
+    def expect_none(self, condition: Traced) -> bool:
+        """False, as it is where no element is true: running the program for a block where one is raises."""
+        if np.count_nonzero(condition.value):
+            raise NotWrittenDown
+        register = self._new()
+        self.calls.append((_none_of, {}, [condition.register], register, False))
+        self._checks.append(register)
+        return False
+
     def call(self, function: Callable[..., Any], inputs: tuple[Any, ...],
              kwargs: dict[str, Any] | None = None) -> Traced:
         """Call a function, and note it."""
-        numbers = [one.number if one.__class__ is Traced else one if one.__class__ in _NUMBERS else None
-                   for one in inputs]
+        numbers = list(map(_number, inputs))
         if None not in numbers and not kwargs:
             number = function(*numbers)
             if number.__class__ is not np.float64:
                 raise NotWrittenDown
-            block = np.broadcast_to(number, self.shape)
-            return Traced(self, block, self._new(block), number)
+            return self.number(number)
         if function is np.multiply:  # by one is what a sweep of one result begins with
             for number, other in zip(numbers, reversed(inputs), strict=True):
                 if number == 1 and other.__class__ is Traced and other.dtype == _DOUBLE and other.shape == self.shape:
@@ -177,6 +203,8 @@ class Program:
                 values.append(one.value)
                 operands.append(one.register)
         value = function(*values, **kwargs) if kwargs else function(*values)
+        if value.__class__ is np.float64:
+            value = np.asarray(value)
         if value.__class__ is not np.ndarray:
             raise NotWrittenDown
         result = Traced(self, value, self._new())
@@ -186,7 +214,7 @@ class Program:
 
     def finish(self, results: Sequence[Traced]) -> None:
         """Decide which buffers the calls write into, when it is known what is wanted."""
-        needed = {result.register for result in results}
+        needed = {*self._checks, *[result.register for result in results]}
         for position in range(len(self.calls) - 1, -1, -1):
             operands, register = self.calls[position][2:4]
             if register in needed:
@@ -220,6 +248,8 @@ class Program:
         ------
         FloatingPointError
             If a call makes NaNs from other numbers.
+        NotWrittenDown
+            If a rule that looks at values would see others than in the first block.
         """
         registers = self.registers
         for register, whole in self.wholes:
@@ -234,6 +264,25 @@ class Program:
             else:
                 registers[register] = function(*[registers[operand] for operand in operands], **kwargs)
         return [registers[register] for register in self._results]
+
+
+def _has_tangent(operand: Any) -> bool:
+    """Whether what is done with an operand is made of several calls, so that it is not to be noted as one."""
+    return operand.__class__ is not Traced and hasattr(operand, "tangent")
+
+
+def _number(operand: Any) -> Any:
+    """What all elements of an operand are, in every block; None where that is not known."""
+    if operand.__class__ is Traced:
+        return operand.number
+    if operand.__class__ is np.ndarray and not any(operand.strides) and operand.dtype == _DOUBLE and operand.size:
+        return operand[(0,) * operand.ndim]  # one number, broadcast
+    return operand if operand.__class__ in _NUMBERS else None
+
+
+def _none_of(condition: Any) -> None:
+    if np.count_nonzero(condition):
+        raise NotWrittenDown
 
 
 def _aligned(shape: tuple[int, ...]) -> Any:

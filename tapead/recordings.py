@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from .batch import Batch
+from .blocks import BLOCKED
 from .collector import be_patient, be_usual
 from .containers import flatten, map_structure
+from .curvature import Curvature, goes_in_blocks
 from .dual import carries_along, seen_along
 from .graph import cone, downstream
 from .hooks import hooked
-from .partials import CannotCarry
+from .partials import CannotCarry, summed
 from .protocols import watch
 from .registry import current_overrides
 from .sweeps import forward, reverse
@@ -56,7 +58,7 @@ class Recording:
     """
 
     __slots__ = ("name", "entries", "values", "rebuild_inputs", "outputs", "rebuild_outputs", "auxiliary", "foreign",
-                 "nested", "enabled", "from_tensor", "_order")
+                 "nested", "enabled", "from_tensor", "_order", "_scope")
 
     def __init__(self, name: str, function: Function, args: Sequence[Any], kwargs: dict[str, Any],
                  positions: Sequence[int], has_aux: bool = False, lasting: bool = False) -> None:
@@ -112,6 +114,7 @@ class Recording:
             self._take_in(flatten(self.auxiliary)[0], scope, None)
         self.foreign = scope.foreign
         self.nested = scope.foreign and around.enabled
+        self._scope = scope
 
     def _take_in(self, results: list[Any], scope: Scope, function: Function | None) -> None:
         """Note what is handed on from outside without any operation, and check what is not auxiliary."""
@@ -196,31 +199,72 @@ class Recording:
         Raises
         ------
         CannotCarry
-            If that takes a recorded sweep, because something outside is tracked, somebody is watching, or a rule is not
-            ours, so that it may look at more than it is given.
+            If something outside is tracked: then it has to be differentiable itself.
+        """
+        try:
+            return self.carry_along(tangents)
+        except CannotCarry:
+            products = self._pull_recorded_along(tangents)
+        held = set(map(id, tangents))
+        return [own(product, value, held, False) for product, value in zip(products, self.values, strict=True)]
+
+    def carry_along(self, tangents: Sequence[Any]) -> list[Any]:
+        """`pull_along` by a sweep in which values carry tangents along.
+
+        Raises
+        ------
+        CannotCarry
+            If they cannot, because something outside is tracked, somebody is watching, or a rule is not ours, so that
+            it may look at more than it is given.
         """
         held = set(map(id, tangents))
         return [own(product, value, held, False)
-                for product, value in zip(self._pull_along(tangents), self.values, strict=True)]
+                for product, value in zip(self._carry_along(tangents), self.values, strict=True)]
 
-    def pull_along_many(self, tangents: Sequence[Any]) -> list[Any]:
-        """`pull_along` of many tangents: all arrays have one more axis in front."""
+    def carry_along_many(self, tangents: Sequence[Any]) -> list[Any]:
+        """`carry_along` of many tangents: all arrays have one more axis in front."""
         count = len(tangents[0])
         return [_rows(product, value, count, False)
-                for product, value in zip(self._pull_along(list(map(Batch, tangents))), self.values, strict=True)]
+                for product, value in zip(self._carry_along(list(map(Batch, tangents))), self.values, strict=True)]
 
-    def _pull_along(self, tangents: Sequence[Any]) -> list[Any]:
+    def _pull_recorded_along(self, tangents: Sequence[Any]) -> list[Any]:
+        if self.foreign:
+            raise CannotCarry
+        token = set_current_scope(self._scope)
+        try:
+            found = reverse([(entry, np.ones_like(entry.output)[()]) for entry in self.ends], record=True)
+        finally:
+            reset_current_scope(token)
+        gradients = [entry_of(found.get(entry)) for entry in self.entries]
+        ends = {entry for entry in gradients if entry is not None}
+        known: dict[Entry, Any] = dict(zip(self.entries, tangents, strict=True))
+        forward(cone(ends, self.stops), known, wanted=ends)
+        return [None if entry is None else known.get(entry) for entry in gradients]
+
+    def _carry_along(self, tangents: Sequence[Any]) -> list[Any]:
         if self.foreign or hooked or looking_for_anomalies.get() or current_overrides() or not all(
                 map(carries_along, self.order)) or not all(value.dtype.kind == "f" for value in self.values):
             raise CannotCarry
         known: dict[Entry, Any] = dict(zip(self.entries, tangents, strict=True))
         seeds = [(entry, np.ones_like(entry.output)[()]) for entry in self.ends]
+        in_blocks = goes_in_blocks(self.order)
+        if not in_blocks and any([value.nbytes >= BLOCKED for value in self.values]):
+            raise CannotCarry  # memory that a recorded sweep frees or writes into is what counts there
         try:
-            forward(self.order, known)
-            found = reverse(seeds, seen=seen_along(known))
+            if in_blocks:
+                curvature = Curvature(self.order, known, forward)
+                found = reverse(seeds, seen=curvature)
+                rest = reverse(curvature.sent.items())
+            else:
+                forward(self.order, known)
+                found, rest = reverse(seeds, seen=seen_along(known.get)), {}
         except Exception as error:  # whatever a dual number is no good for; rules' own errors come up in a record, too
             raise CannotCarry from error
-        return [getattr(found.get(entry), "tangent", None) for entry in self.entries]
+        products = []
+        for entry in self.entries:
+            product, more = getattr(found.get(entry), "tangent", None), rest.get(entry)
+            products.append(more if product is None else product if more is None else summed(product, more))
+        return products
 
     @property
     def at_once(self) -> int:

@@ -19,6 +19,7 @@ import numpy as np
 
 from .blocks import BLOCKED, Stretch
 from .buffers import POOLED, recycle
+from .curvature import Curvature
 from .expansion import Expansion, Pairs, expand, siblings
 from .graph import cone
 from .guards import guards, verify
@@ -113,6 +114,7 @@ def reverse(seeds: Iterable[tuple[Entry, Any]], *, record: bool = False, stops: 
     seen = Op if record else seen
     straight = not (overrides or asked or stops or observer or only is not None)
     in_place = not (seen or batched)
+    blocked = in_place or seen.__class__ is Curvature
     freed = None if freed_by is None else {"freed by": freed_by}
     remaining: set[Entry] | None = None  # of `only`, once a stretch has been recorded again
     careful = False
@@ -153,11 +155,11 @@ def reverse(seeds: Iterable[tuple[Entry, Any]], *, record: bool = False, stops: 
                     rule = observer.rule(entry, rule, cotangent)
             if entry.inputs is None:
                 raise was_freed(entry)
-            if straight and in_place and not careful and cotangent.nbytes >= BLOCKED:
+            if straight and blocked and not careful and cotangent.nbytes >= BLOCKED:
                 stretch = Stretch(entry, waiting)
                 if stretch.worthwhile:
                     cotangents[entry] = cotangent
-                    _sweep_in_blocks(stretch, cotangents, waiting, freed)
+                    _sweep_in_blocks(stretch, cotangents, waiting, freed, seen)
                     continue
             if pairs is None:
                 try:
@@ -235,14 +237,15 @@ def reverse(seeds: Iterable[tuple[Entry, Any]], *, record: bool = False, stops: 
 
 
 def _sweep_in_blocks(stretch: Stretch, cotangents: dict[Entry, Any], waiting: list[tuple[int, Entry]],
-                     freed: dict[str, Any] | None) -> None:
+                     freed: dict[str, Any] | None, seen: Callable[[Entry], Any] | None) -> None:
     """Pass the entries of a stretch, and send to those below it what comes out."""
     if guards.data:
         for entry in stretch.entries:
             verify(entry)
     waiting[:] = [pair for pair in waiting if pair[1] not in stretch.entries]
     heapify(waiting)
-    for below, product in stretch.sweep(cotangents, reverse).items():
+    sent = seen.sweep(stretch, cotangents, reverse) if seen.__class__ is Curvature else stretch.sweep(cotangents, reverse)
+    for below, product in sent.items():
         if below not in cotangents and below.__class__ is not Leaf:
             heappush(waiting, (-below.index, below))
         accumulate(cotangents, below, product)

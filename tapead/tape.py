@@ -230,27 +230,33 @@ class Dropped(np.lib.mixins.NDArrayOperatorsMixin):
         return f"<dropped array of shape {self.shape}>"
 
 
+def reading(entry: Entry) -> str:
+    """Which of the tracked values of an entry its rule looks at."""
+    reads = entry.primitive.reads
+    if callable(reads):  # that depends on which inputs are tracked
+        reads = reads(entry)
+    if reads == "factors" and len(entry.parents) - entry.parents.count(None) == 1:  # the others are constants
+        return "nothing"
+    return reads
+
+
 def let_go(entry: Entry) -> None:
     """Drop the arrays of an entry that its rule does not look at: most of the memory of a long tape.
 
-    Constants stay: they cannot be computed again by replaying the tape.
+    Constants stay: they cannot be computed again by replaying the tape. So does what is selected from: sweeps ask it
+    for NaNs.
     """
-    reads = entry.primitive.reads
     if looking_for_anomalies.get():
         return
-    if callable(reads):  # that depends on which inputs are tracked
-        reads = reads(entry)
-    if reads == "all" or entry.primitive.name in current_overrides():  # another rule may read something else
+    primitive = entry.primitive
+    reads = reading(entry)
+    if reads == "all" or primitive.masks or primitive.name in current_overrides():  # others' rules may read more
         return
     if reads != "output" and entry.output.nbytes >= LARGE:
         entry.output = Dropped(entry.output)
-    if reads == "inputs":
-        return
-    parents = entry.parents
-    tracked = len(parents) - parents.count(None)
-    entry.inputs = tuple([
-        value if parent is None or value.nbytes < LARGE or (reads == "factors" and tracked > 1) else Dropped(value)
-        for value, parent in zip(entry.inputs, parents, strict=True)])
+    if reads not in ("inputs", "factors"):
+        entry.inputs = tuple([value if parent is None or value.nbytes < LARGE else Dropped(value)
+                              for value, parent in zip(entry.inputs, entry.parents, strict=True)])
 
 
 class Scope:

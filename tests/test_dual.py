@@ -20,7 +20,7 @@ def recorded_product(f, point, direction):
 
 
 def carried_product(f, point, direction):
-    return Recording("hvp", f, point, {}, range(len(point))).pull_along(direction)
+    return Recording("hvp", f, point, {}, range(len(point))).carry_along(direction)
 
 
 def random_like(values, seed):

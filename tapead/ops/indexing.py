@@ -99,13 +99,13 @@ class _Placing(Linear):
         return GETITEM(g, key=self.key)
 
 
-@RegisterGradient("getitem")
+@RegisterGradient("getitem", reads="nothing")
 def _getitem(op: Any) -> Any:
     """d x[k] = dx[k]; the adjoint adds into zeros"""
     return _Reading(op.attrs["key"], op.inputs[0].shape)
 
 
-@RegisterGradient("scatter")
+@RegisterGradient("scatter", reads="nothing")
 def _scatter_rule(op: Any) -> Any:
     """The adjoint of reading is linear, and its adjoint is reading"""
     return placed(op.attrs["key"], op.attrs["shape"])

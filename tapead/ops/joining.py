@@ -21,7 +21,7 @@ add_primitive(Primitive("stack", lambda *arrays, axis=0: np.stack(arrays, axis),
     case((2,), (2,)), case((2, 3), (2, 3), (2, 3), axis=-1), case((), (), ()), case((2, 2), (2, 2), axis=1))))
 
 
-@RegisterGradient("concatenate")
+@RegisterGradient("concatenate", reads="nothing")
 def _concatenate(op: Any) -> Any:
     """d concatenate(x₁, …, xₙ) puts each dxᵢ in its place"""
     shape = op.output.shape
@@ -34,7 +34,7 @@ def _concatenate(op: Any) -> Any:
     return tuple(entries)
 
 
-@RegisterGradient("stack")
+@RegisterGradient("stack", reads="nothing")
 def _stack(op: Any) -> Any:
     """d stack(x₁, …, xₙ) puts each dxᵢ in its slice"""
     shape = op.output.shape

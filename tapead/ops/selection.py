@@ -186,13 +186,13 @@ add_primitive(Primitive("real", lambda x: np.real(x)[()], elementwise=True, symp
 add_primitive(Primitive("imag", lambda x: np.imag(x)[()], elementwise=True, sympy="im(x)"))
 
 
-@RegisterGradient("real")
+@RegisterGradient("real", reads="nothing")
 def _real(op: Any) -> Any:
     """d Re(x) = Re(dx)"""
     return Linear(np.real, lambda g: g + 0j) if np.iscomplexobj(op.inputs[0]) else ONE
 
 
-@RegisterGradient("imag")
+@RegisterGradient("imag", reads="nothing")
 def _imag(op: Any) -> Any:
     """d Im(x) = Im(dx), whose adjoint is multiplication by i"""
     return Linear(np.imag, lambda g: 1j * g) if np.iscomplexobj(op.inputs[0]) else 0

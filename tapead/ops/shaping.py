@@ -30,7 +30,7 @@ add_primitive(Primitive("reshape", _reshape_kernel, cases=(
     case((1,), shape=()), case((2, 3, 2), shape=(3, -1), copy=True))))
 
 
-@RegisterGradient("reshape")
+@RegisterGradient("reshape", reads="nothing")
 def _reshape(op: Any) -> Any:
     """d reshape(x) = reshape(dx)"""
     (a,) = op.inputs
@@ -113,7 +113,7 @@ add_primitive(Primitive("transpose", lambda a, axes=None: np.transpose(a, axes)[
     case((0, 2)))))
 
 
-@RegisterGradient("transpose")
+@RegisterGradient("transpose", reads="nothing")
 def _transpose(op: Any) -> Any:
     """d xᵀ = dxᵀ"""
     axes, transpose = op.attrs.get("axes"), PRIMITIVES["transpose"]
@@ -164,7 +164,7 @@ add_primitive(Primitive("broadcast_to", lambda a, shape: np.broadcast_to(a, shap
     case((), shape=()))))
 
 
-@RegisterGradient("broadcast_to")
+@RegisterGradient("broadcast_to", reads="nothing")
 def _broadcast_to(op: Any) -> Any:
     """d broadcast(x) = broadcast(dx); the adjoint sums what was repeated, which the sweep does"""
     shape, broadcast_to = op.attrs["shape"], PRIMITIVES["broadcast_to"]
@@ -206,13 +206,13 @@ add_primitive(Primitive("astype", lambda a, dtype, **layout: np.asarray(a).astyp
     case((2, 3), dtype=np.dtype(float), order="F"))))
 
 
-@RegisterGradient("copy")
+@RegisterGradient("copy", reads="nothing")
 def _copy(op: Any) -> Any:
     """d x = dx"""
     return ONE
 
 
-@RegisterGradient("astype")
+@RegisterGradient("astype", reads="nothing")
 def _astype(op: Any) -> Any:
     """d x = dx, in the other dtype, its real part where that is real; the adjoint casts back, which the sweep does"""
     dtype = op.attrs["dtype"]
@@ -260,7 +260,7 @@ add_primitive(Primitive("roll", lambda a, shift, axis=None: np.roll(a, shift, ax
     case((2, 3), shift=1, axis=1), case((0,), shift=2))))
 
 
-@RegisterGradient("roll")
+@RegisterGradient("roll", reads="nothing")
 def _roll(op: Any) -> Any:
     """d roll(x) = roll(dx)"""
     shift, axis, roll = op.attrs["shift"], op.attrs.get("axis"), PRIMITIVES["roll"]
