@@ -53,6 +53,7 @@ class Curvature:
                 self._curved.add(entry)
 
     def __call__(self, entry: Entry) -> Op | Entry:
+        """What the rule of an entry gets to see."""
         return self._see(entry)
 
     def tangent_of(self, entry: Entry) -> Any:
@@ -113,23 +114,22 @@ class Curvature:
             self._forward([copies[entry] for entry in reversed(stretch.entries)], tangents)
             found = reverse([(copies[entry], traced(cotangent)) for entry, cotangent in seeds], batched=True,
                             seen=seen_along(tangents.get))
-            results, registers = [], []
+            wanted: list[tuple[Entry, bool, Any]] = []
             for leaf, cotangent in found.items():
-                original = outside[leaf]
-                if original in self._curved:
-                    results.append((original, False))
-                    registers.append(getattr(cotangent, "_value", cotangent))
-                if cotangent.__class__ is Dual:
-                    results.append((original, True))
-                    registers.append(cotangent.tangent)
-            program.finish(registers)
+                carries = cotangent.__class__ is Dual
+                if outside[leaf] in self._curved:
+                    wanted.append((outside[leaf], False, cotangent._value if carries else cotangent))
+                if carries:
+                    wanted.append((outside[leaf], True, cotangent.tangent))
+            program.finish([result for _, _, result in wanted])
         finally:
             program.forget()
-        return program, results
+        return program, [(entry, is_tangent) for entry, is_tangent, _ in wanted]
 
 
 def goes_in_blocks(order: Sequence[Entry]) -> bool:
     """Whether there are large arrays, and all are elementwise results or nothing that a rule reads."""
     return any([entry.output.nbytes >= BLOCKED for entry in order]) and all([
-        entry.output.dtype.kind == "f" and (entry.primitive.elementwise or reading(entry) == "nothing") for entry in order
+        entry.output.dtype.kind == "f" and (entry.primitive.elementwise or reading(entry) == "nothing")
+        for entry in order
         if entry.output.nbytes >= BLOCKED or any([getattr(x, "nbytes", 0) >= BLOCKED for x in entry.inputs])])

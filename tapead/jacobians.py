@@ -199,7 +199,8 @@ def _hessian_of(f: Function, args: tuple[Any, ...], kwargs: dict[str, Any], argn
     positions = _positions(argnums, args, "hessian", f)
     try:
         recording = _to_pull_along("hessian", f, args, kwargs, positions)
-        pushed = _swept(recording.carry_along, recording.carry_along_many, recording.at_once, recording.values, called(f))
+        pushed = _swept(recording.carry_along, recording.carry_along_many, recording.at_once, recording.values,
+                        called(f))
     except CannotCarry:  # then the gradient is recorded
         return _jacobian_of(grad(f, argnums), args, kwargs, argnums, "fwd")
     one = _is_one(argnums)

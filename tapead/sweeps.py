@@ -244,7 +244,8 @@ def _sweep_in_blocks(stretch: Stretch, cotangents: dict[Entry, Any], waiting: li
             verify(entry)
     waiting[:] = [pair for pair in waiting if pair[1] not in stretch.entries]
     heapify(waiting)
-    sent = seen.sweep(stretch, cotangents, reverse) if seen.__class__ is Curvature else stretch.sweep(cotangents, reverse)
+    along = seen.__class__ is Curvature
+    sent = seen.sweep(stretch, cotangents, reverse) if along else stretch.sweep(cotangents, reverse)  # type: ignore[union-attr]  # a line above has asked
     for below, product in sent.items():
         if below not in cotangents and below.__class__ is not Leaf:
             heappush(waiting, (-below.index, below))

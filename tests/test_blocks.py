@@ -8,6 +8,8 @@ from catalogue import numpy_primitives
 
 import tapead as ta
 from tapead import blocks, programs
+from tapead.curvature import Curvature
+from tapead.recordings import Recording
 
 SIZE = 3 * (1 << 16) + 77  # a dozen blocks and a rest
 PIECE = 1 << 14
@@ -104,6 +106,71 @@ def test_a_program_is_run_for_the_other_blocks(monkeypatch):
     assert len(places) == SIZE * 8 // blocks._BLOCK
     expected = np.exp(-x * x) * (np.cos(x) - 2.0 * x * np.sin(x)) + 1.0
     np.testing.assert_allclose(gradient, expected, rtol=1e-12, atol=1e-14)
+
+
+def products_both_ways(f, arrays, seed=5):
+    """Products with the Hessian by values that carry tangents, in blocks, and by a record of the gradient."""
+    generator = np.random.default_rng(seed)
+    direction = [generator.uniform(-1, 1, np.shape(x))[()] for x in arrays]
+    positions = tuple(range(len(arrays)))
+    carried = Recording("hvp", f, arrays, {}, positions).carry_along(direction)
+    return carried, ta.jvp(ta.grad(f, positions), arrays, direction)[1]
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_products_with_hessians_of_every_elementwise_primitive(name):
+    primitive = ELEMENTWISE[name]
+    for one, other in zip(*products_both_ways(lambda *x: np.sum(primitive(*[1.0 * one for one in x]) * 0.5 * x[0]),
+                                              drawn(primitive, 6)), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-14)
+
+
+CURVED = [
+    lambda x: np.log(np.sum(np.exp(np.logaddexp(0, x) / 10))),
+    lambda x: np.sum(np.exp(-np.cumsum(np.sin(x)) ** 2 / SIZE) * x),
+    lambda x: np.sum(np.sqrt((x[1:] - x[:-1]) ** 2 + 1e-3) * np.cos(x[1:])),
+    lambda x: np.sum(((x - np.mean(x)) / np.sqrt(np.mean((x - np.mean(x)) ** 2))) ** 3),
+    lambda x: np.sum(np.maximum(x, 0.0) ** 2 * np.sin(x)) * x[3],
+]
+
+
+@pytest.mark.parametrize("number", range(len(CURVED)))
+def test_products_with_hessians_of_programs(number, monkeypatch):
+    swept = []
+    sweep = Curvature.sweep
+    monkeypatch.setattr(Curvature, "sweep", lambda self, *args: swept.append(1) or sweep(self, *args))
+    x = np.random.default_rng(7).normal(size=SIZE)
+    (carried,), (recorded,) = products_both_ways(CURVED[number], [x])
+    assert swept
+    np.testing.assert_allclose(carried, recorded, rtol=1e-9, atol=1e-12 * np.max(np.abs(recorded)))
+
+
+def test_products_with_hessians_of_few_parameters_and_many_rows():
+    rows, weights = np.random.default_rng(8).normal(size=(SIZE, 3)), np.array([0.5, -1.0, 2.0])
+    (carried,), (recorded,) = products_both_ways(lambda w: np.sum(np.logaddexp(0, np.tanh(rows @ w) * 3.0)), [weights])
+    np.testing.assert_allclose(carried, recorded, rtol=1e-10)
+
+
+def test_what_cannot_be_carried_is_recorded_and_called_once():
+    calls = []
+
+    def f(x):
+        calls.append(1)
+        return np.sum(np.where(x > 0, np.sin(x) * x, np.exp(x) * x)) + np.max(x) ** 3
+
+    x = np.random.default_rng(9).normal(size=SIZE)
+    product = ta.hvp(f, x, np.ones(SIZE))
+    assert len(calls) == 1
+    expected = np.where(x > 0, 2.0 * np.cos(x) - x * np.sin(x), (2.0 + x) * np.exp(x))
+    expected[np.argmax(x)] += 6.0 * np.max(x)
+    np.testing.assert_allclose(product, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_a_rarity_in_a_later_block_is_found():
+    x = np.random.default_rng(10).uniform(0.5, 1.0, SIZE)
+    x[-10:] = 0.0
+    gradient = ta.grad(lambda x: np.sum(np.maximum(x, 0.0) * 3.0 * x + np.maximum(x * 2.0, 0.0)))(x)
+    np.testing.assert_allclose(gradient, np.where(x > 0, 6.0 * x + 2.0, 1.0), rtol=1e-13)
 
 
 def test_rules_of_users_get_arrays_and_may_look_at_them():
