@@ -116,7 +116,7 @@ class Dual:
 
 def _is_mask(keep: Any, x: Any = None, otherwise: Any = None) -> bool:
     """Whether `np.where` is asked for what sweeps do with a partial of truth values."""
-    return (x.__class__ is Dual and keep.__class__ is not Dual and keep.shape == x.shape != ()
+    return (x.__class__ is Dual and keep.__class__ is not Dual and getattr(keep, "shape", ()) == x.shape != ()
             and otherwise.__class__ is _ndarray and otherwise.shape == ())
 
 

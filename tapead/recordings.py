@@ -247,7 +247,7 @@ class Recording:
             raise CannotCarry
         known: dict[Entry, Any] = dict(zip(self.entries, tangents, strict=True))
         seeds = [(entry, np.ones_like(entry.output)[()]) for entry in self.ends]
-        in_blocks = goes_in_blocks(self.order)
+        in_blocks = goes_in_blocks(self.order) and not any([tangent.__class__ is Batch for tangent in tangents])
         if not in_blocks and any([value.nbytes >= BLOCKED for value in self.values]):
             raise CannotCarry  # memory that a recorded sweep frees or writes into is what counts there
         try:

@@ -244,9 +244,9 @@ def _sweep_in_blocks(stretch: Stretch, cotangents: dict[Entry, Any], waiting: li
             verify(entry)
     waiting[:] = [pair for pair in waiting if pair[1] not in stretch.entries]
     heapify(waiting)
-    along = seen.__class__ is Curvature
-    sent = seen.sweep(stretch, cotangents, reverse) if along else stretch.sweep(cotangents, reverse)  # type: ignore[union-attr]  # a line above has asked
-    for below, product in sent.items():
+    swept = seen.sweep(stretch, cotangents, reverse) if isinstance(seen, Curvature) else (
+        stretch.sweep(cotangents, reverse))
+    for below, product in swept.items():
         if below not in cotangents and below.__class__ is not Leaf:
             heappush(waiting, (-below.index, below))
         accumulate(cotangents, below, product)

@@ -173,6 +173,13 @@ def test_a_rarity_in_a_later_block_is_found():
     np.testing.assert_allclose(gradient, np.where(x > 0, 6.0 * x + 2.0, 1.0), rtol=1e-13)
 
 
+def test_a_sum_of_equal_elements_is_as_long_as_the_block():
+    program = programs.Program((8,))
+    total = np.sum(program.number(np.float64(0.5)))
+    program.finish([total])
+    assert program.run(slice(0, 8)) == [4.0]
+
+
 def test_rules_of_users_get_arrays_and_may_look_at_them():
     x = np.linspace(-1.0, 1.0, SIZE)
     SEEN.clear()

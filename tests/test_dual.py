@@ -167,3 +167,16 @@ def test_errors_name_the_function_asked_for():
         ta.hvp(lambda x: x, np.ones(2), np.ones(2))
     with pytest.raises(ValueError, match=r"hvp: vector 0 has shape \(3,\), its primal has shape \(2,\)"):
         ta.hvp(np.sum, np.ones(2), np.ones(3))
+
+
+def test_large_values_of_few_parameters_in_a_batch(monkeypatch):
+    generator = np.random.default_rng(3)
+    rows, weights = generator.normal(size=(1 << 16, 4)), np.array([0.1, -0.2, 0.3, 0.4])
+
+    def f(w):
+        return np.sum(np.logaddexp(0, np.tanh(rows * w) @ np.ones(4) * 3.0))
+
+    units = np.eye(4)
+    monkeypatch.setattr("tapead.recordings.Curvature", None)  # one tangent at a time goes in blocks, a batch does not
+    (carried,) = Recording("hessian", f, (weights,), {}, range(1)).carry_along_many([units])
+    np.testing.assert_allclose(carried, ta.jacobian(ta.grad(f))(weights), rtol=1e-9)
