@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,22 @@ _kept = 0
 _getrefcount = sys.getrefcount
 _float64 = np.dtype(np.float64)
 _NUMBERS = frozenset([float, int])
+
+
+def _keep_freed_memory() -> None:
+    """Have glibc keep up to 64 MB of freed memory for the next arrays, instead of giving it back at once.
+
+    At first it asks the kernel for every array of 128 kB anew, and gives back what comes to 128 kB at the end of its
+    heap: an array's first use then costs more in page faults than what is computed. Once a program has freed a large
+    array, these bounds are the size of that array, up to 32 MB, and twice as much (``man mallopt``,
+    M_MMAP_THRESHOLD). So one is made and freed, without ever being touched. Other allocators take no notice, nor does
+    glibc where the user has set its bounds by ``MALLOC_MMAP_THRESHOLD_`` or the like.
+    """
+    with suppress(MemoryError):
+        np.empty((1 << 25) - (1 << 13), np.uint8)
+
+
+_keep_freed_memory()
 
 
 def _references(array: Any) -> int:

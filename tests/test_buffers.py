@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import platform
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -95,3 +100,28 @@ def test_shapes_and_dtypes_that_do_not_fit_get_memory_of_their_own():
     assert (ta.tensor(X) * np.float32(2)).dtype == float
     assert (ta.tensor(X) * 2j).dtype == complex
     assert np.abs(ta.tensor(X * 1j)).dtype == float
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other allocators have other bounds")
+@pytest.mark.parametrize("nbytes", [1 << 17, 1 << 21, 1 << 24])
+def test_arrays_do_not_fault_their_memory_in_again(nbytes):
+    script = f"""
+import resource
+import numpy as np
+import tapead
+
+def fill():
+    for _ in range(3):
+        held = [np.empty({nbytes}, np.uint8) for _ in range(3)]
+        for array in held:
+            array.fill(1)
+        del held, array
+
+fill()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+fill()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+    free = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+    done = subprocess.run([sys.executable, "-c", script], env=free, capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 9 * nbytes // 4096 // 4

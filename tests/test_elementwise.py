@@ -10,6 +10,7 @@ import pytest
 from mpmath import mp, mpc, mpf
 
 import tapead as ta
+from tapead.ops import elementwise
 
 INF = np.inf
 TINY = np.finfo(float).tiny
@@ -431,3 +432,13 @@ def test_powers_of_tiny_numbers_with_tiny_exponents(power):
     np.testing.assert_allclose(ta.grad(lambda x: np.sum(power(x, y)))(x), expected, rtol=1e-13)
     np.testing.assert_allclose(ta.grad(power)(x[0], y[0]), expected[0], rtol=1e-13)
     assert ta.grad(lambda x: x**0.5)(0.0) == np.inf
+
+
+@pytest.mark.parametrize("longest", [0, np.inf])
+def test_sech_by_either_formula(monkeypatch, longest):
+    monkeypatch.setattr(elementwise, "_LONG", longest)
+    x = np.array([0.0, 1e-9, -0.5, 3.0, -20.0, 300.0, 700.0, np.inf, -np.inf, np.nan])
+    with np.errstate(over="ignore"):
+        sech = elementwise._sech_kernel(x)
+    np.testing.assert_allclose(sech[:-1], [float(mpmath.sech(mpf(number))) for number in x[:-1]], rtol=1e-15)
+    assert np.isnan(sech[-1])
