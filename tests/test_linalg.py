@@ -845,3 +845,12 @@ def test_norm_of_an_empty_matrix(order):
     value, gradient = ta.value_and_grad(lambda a: np.linalg.norm(a, order))(np.zeros((2, 0)))
     assert value == 0
     assert gradient.shape == (2, 0)
+
+
+@pytest.mark.parametrize("kind", ["definite", "indefinite", "no diagonal", "one-sided"])
+def test_slogdet_of_a_large_matrix(kind):
+    root = np.random.default_rng(5).normal(size=(70, 70))
+    matrix = {"definite": root @ root.T + np.eye(70), "indefinite": root + root.T + 3 * np.eye(70),
+              "no diagonal": (root + root.T) * (1 - np.eye(70)), "one-sided": root}[kind]
+    found = ta.grad(lambda a: np.linalg.slogdet(a)[1])(matrix)
+    np.testing.assert_allclose(found @ matrix.T, np.eye(70), atol=1e-11)

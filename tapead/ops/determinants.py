@@ -137,7 +137,7 @@ def _slogdet(op: Any) -> Any:
     """d log|det A| = Re tr(A⁻¹ dA), d sign = i sign Im tr(A⁻¹ dA)"""
     (a,), sign = op.inputs, op.output[0]
     try:
-        inverse = np.linalg.inv(a.mT)
+        inverse = _inverse(a.mT)
     except np.linalg.LinAlgError:
         inverse = _infinite_inverse(a.mT, np.isneginf(value_of(np.real(op.output[1]))))
     if op.output.dtype.kind != "c":
@@ -153,6 +153,19 @@ def _slogdet(op: Any) -> Any:
         return weight[..., None, None] * np.conj(inverse)
 
     return Linear(apply, back)
+
+
+def _inverse(a: Any) -> Any:
+    """A⁻¹; for a positive definite matrix L⁻ᵀ L⁻¹ with Cholesky's factor: in less time and to more digits"""
+    if (a.__class__ is np.ndarray and a.ndim == 2 and len(a) >= _QUARTER and a.dtype.kind == "f"
+            and np.all(a.diagonal() > 0) and np.array_equal(a, a.T)):
+        try:
+            inverse = _inv_lower_kernel(np.linalg.cholesky(a))
+        except np.linalg.LinAlgError:  # not definite
+            pass
+        else:
+            return inverse.T @ inverse
+    return np.linalg.inv(a)
 
 
 def _infinite_inverse(a: Any, singular: Any) -> Any:
@@ -218,7 +231,8 @@ def inverse_of_factor(entry: Any) -> Any:
     return inverse
 
 
-#: From twice this size on, a product of triangular matrices is made of those of their quarters.
+#: From twice this size on, a product of triangular matrices is made of those of their quarters; from this size on,
+#: triangular factors pay.
 _QUARTER = 64
 
 
